@@ -35,12 +35,16 @@ class Storage:
         Raises:
             StoreUnavailable: the database cannot be reached.
             UnfitServerError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
+            RoleError: a role of PostgreSQL exists, and cannot be used.
         """
         sizes = PoolSizes(settings.database_work_connections, settings.database_statement_connections)
         database = await Database.open(url, sizes)
         sequencer = Sequencer(database.url, settings, clock)
-        ledger = Ledger(database.url, settings=settings, clock=clock, events_committed=sequencer.wake)
-        frame_log = FrameLog(database.url, settings=settings, clock=clock)
+        roles = database.roles
+        ledger = Ledger(
+            database.url, settings=settings, clock=clock, events_committed=sequencer.wake, roles=roles
+        )
+        frame_log = FrameLog(database.url, settings=settings, clock=clock, roles=roles)
         database.event_listeners.append(sequencer.wake)
         sequencer.start()
         ledger.start()

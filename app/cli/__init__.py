@@ -30,6 +30,7 @@ _EXPECTED_ERRORS = (
     ("app.server.migration", "MigrationError", 1),
     ("app.database.connecting", "PoolerError", 1),
     ("app.database.fitness", "UnfitServerError", 1),
+    ("app.database.roles", "RoleError", 1),
     ("app.server.listener", "ServeError", 1),
 )
 

@@ -124,7 +124,7 @@ class CommandEndings:
             await self._leave_session(ending, ending.unsent_epoch, now)
             return
         if not ending.is_late:
-            steps = CommandSteps(self._context.steps.rows, ending.tenant_id)
+            steps = CommandSteps(self._context.steps.of(ending.tenant_id), ending.tenant_id)
             ended = await self._finish(steps, ending, now, only_without_effects=True)
         if ended is None:
             ended = await self._record_with_effects(ending, now)
@@ -141,8 +141,8 @@ class CommandEndings:
     async def _leave_session(self, ending: CommandEnding, epoch: int, now: datetime) -> None:
         """Let a command that was certainly not sent wait again, or end as `offline` if it must not wait."""
         command_id = CommandId(ending.command_id)
-        rows = self._context.steps.rows
-        state = await leave_session(rows, ending.tenant_id, UUID(command_id), epoch, now)
+        run = self._context.steps.of(ending.tenant_id)
+        state = await leave_session(run, ending.tenant_id, UUID(command_id), epoch, now)
         if state not in (None, "waiting"):
             COMMANDS_FINISHED.labels(state).inc()
         owned = self._owned.end(command_id, state or ending.outcome.state)

@@ -271,7 +271,7 @@ class CommandOwner:
         """Send a command that was long under way, unless it has ended meanwhile."""
         facts = SentFacts(self._bus.worker_id, envelope.epoch, self._clock.now())
         try:
-            is_open = await CommandSteps(self._steps.rows, owned.tenant_id).sent(
+            is_open = await CommandSteps(self._steps.of(owned.tenant_id), owned.tenant_id).sent(
                 UUID(owned.command_id), facts
             )
         except StoreUnavailable:
@@ -324,7 +324,7 @@ class CommandOwner:
 
     async def _record_sent(self, tenant_id: TenantId, unique_id: str, facts: SentFacts) -> None:
         try:
-            await CommandSteps(self._steps.rows, tenant_id).sent(UUID(unique_id), facts)
+            await CommandSteps(self._steps.of(tenant_id), tenant_id).sent(UUID(unique_id), facts)
         except StoreUnavailable:
             # Its end matters more, and that is tried until it is recorded.
             _LOG.warning("command_sent_not_recorded", command=unique_id)

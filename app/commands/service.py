@@ -126,7 +126,7 @@ class CommandService:
         owner = await self._presence.locate(tenant_id, request.identity)
         new = self._new_command(judged, owner)
         if key is None:
-            steps = CommandSteps(self._context.steps.rows, tenant_id)
+            steps = CommandSteps(self._context.steps.of(tenant_id), tenant_id)
             command, is_repeated = await self._record(steps, new, gives_way=request.gives_way)
         else:
             command, is_repeated = await self._record_with_key(tenant_id, new, key)

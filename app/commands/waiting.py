@@ -119,21 +119,21 @@ class WaitingCommands:
         """
         request, settings = judged.request, self._context.settings
         target = WaitingTarget(uuid4(), request.identity)
-        rows = self._context.steps.rows
+        run = self._context.steps.of(tenant_id)
         try:
             new = self.prepared(tenant_id, judged)
         except InvalidInput:
             # Its times may have been right when it came first.
-            known = await CommandSteps(rows, tenant_id).known_under(target.id, request.idempotency_key)
+            known = await CommandSteps(run, tenant_id).known_under(target.id, request.idempotency_key)
             if known is not None and known.request_digest == judged.digest:
                 return known
             raise
-        places = await add_waiting(rows, tenant_id, new, [target], settings.command_waiting_limit)
+        places = await add_waiting(run, tenant_id, new, [target], settings.command_waiting_limit)
         if not places:
             raise NoSuchChargePoint(request.identity)
         (place,) = places
         if place.command is None:
-            known = await CommandSteps(rows, tenant_id).known_under(target.id, request.idempotency_key)
+            known = await CommandSteps(run, tenant_id).known_under(target.id, request.idempotency_key)
             if known is not None:
                 if known.request_digest != judged.digest:
                     raise Conflict("The idempotency key was used for another request.", "Idempotency-Key")
@@ -306,7 +306,7 @@ class WaitingCommands:
             await self.look_or_leave(tenant_id, charge_point_id, identity)
 
     async def _present(self, tenant_id: TenantId, command: CommandRecord) -> CommandRecord:
-        steps = CommandSteps(self._context.steps.rows, tenant_id)
+        steps = CommandSteps(self._context.steps.of(tenant_id), tenant_id)
         return await steps.known_under(command.id, None) or command
 
     async def _sweep_and_pause(self) -> float:

@@ -13,5 +13,7 @@ One way to run SQL for each need:
 - Many rows of a hot path: a binary COPY of rows that the core has encoded (`copy_encoded`): meter values and
   the frame log.
 
-A store or reader of a tenant cannot be made without the tenant's id, and none of its methods takes one.
+What runs for one tenant also runs under the role and the policies that show its rows only, if PostgreSQL has
+that role (`roles.py`, `within_tenant.py`). A store or reader of a tenant cannot be made without the tenant's
+id, and none of its methods takes one.
 """

@@ -1,9 +1,10 @@
 """Opens all connections of this program to PostgreSQL."""
 
+import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -37,13 +38,22 @@ else:
 class StationConnection(_DriverConnection):
     """A connection that knows its socket, and the settings that each of its transactions needs."""
 
-    __slots__ = ("in_each_transaction", "socket")
+    __slots__ = ("in_each_transaction", "scope", "socket", "transport")
 
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         super().__init__(protocol, transport, *others)
+        self.transport: asyncio.WriteTransport = transport
         self.socket: socket.socket | None = transport.get_extra_info("socket")
         self.in_each_transaction = ""
         """A statement that sets them; empty: the session has them."""
+        self.scope = ""
+        """Statements that restrict the next transactions to the rows of one tenant; empty: they are not."""
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        """Run a statement. What begins a transaction also makes its settings, in the same round trip."""
+        if query.startswith("BEGIN"):
+            query = "".join((query, self.in_each_transaction, self.scope))
+        return await super().execute(query, *args, **options)
 
 
 async def connect(
@@ -138,7 +148,7 @@ async def _apply(connection: StationConnection, pooler: Pooler, settings: Mappin
     if not settings or pooler == "none":
         return
     if pooler == "transaction":
-        connection.in_each_transaction = local_settings(settings)
+        connection.in_each_transaction = _local_settings(settings)
         return
     try:
         await connection.execute(_set_all(settings, is_local=False))
@@ -147,19 +157,12 @@ async def _apply(connection: StationConnection, pooler: Pooler, settings: Mappin
         raise
 
 
-def keep_settings(connection: StationConnection) -> AbstractAsyncContextManager[None]:
+def keep_settings(connection: StationConnection) -> AbstractAsyncContextManager[object]:
     """Run statements with the settings of a connection: in a transaction of their own, if these need one."""
-    return _transaction(connection) if connection.in_each_transaction else nullcontext()
+    return connection.transaction() if connection.in_each_transaction else nullcontext()
 
 
-@asynccontextmanager
-async def _transaction(connection: StationConnection) -> AsyncIterator[None]:
-    async with connection.transaction():
-        await connection.execute(connection.in_each_transaction)
-        yield
-
-
-def local_settings(settings: Mapping[str, str]) -> str:
+def _local_settings(settings: Mapping[str, str]) -> str:
     """Return a statement that makes settings hold for the rest of a transaction."""
     names = {"default_transaction_read_only": "transaction_read_only"}
     return _set_all({names.get(name, name): value for name, value in settings.items()}, is_local=True)
@@ -167,7 +170,7 @@ def local_settings(settings: Mapping[str, str]) -> str:
 
 def _set_all(settings: Mapping[str, str], *, is_local: bool) -> str:
     calls = (f"set_config('{name}', '{value}', {is_local})" for name, value in settings.items())
-    return f"select {', '.join(calls)}"
+    return f"select {', '.join(calls)};"
 
 
 async def _is_primary(connection: StationConnection) -> bool:

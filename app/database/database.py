@@ -3,18 +3,18 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.database.address import read_address
-from app.database.connecting import connect, local_settings
+from app.database.connecting import StationConnection, connect
 from app.database.failures import translated_errors
 from app.database.fitness import check_durability
 from app.database.prepared import CONNECTIONS, Prepared
 from app.database.probe import DatabaseProbe
+from app.database.roles import NO_ROLES, Roles, find_roles
 from app.database.text import json_text
 from app.database.unit_of_work import EventOutbox, PlatformWork, TenantWork
 from app.types import TenantId
@@ -24,8 +24,8 @@ _CONNECTION_LIFE_S = 300
 """Below the time after which the gateways of large providers silently drop an idle connection (350 s)."""
 
 _STATEMENT_TIMEOUT_S = 30.0
-_SETTINGS: Final = {"jit": "off"}
-_DURABLE: Final = {**_SETTINGS, "synchronous_commit": "on"}
+# Whatever the database or the role says: an answer is given after its commit was flushed.
+_SETTINGS: Final = {"jit": "off", "synchronous_commit": "on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,12 @@ class PoolSizes:
 class Database:
     """The access of one worker to the database. Open it with `Database.open`."""
 
-    def __init__(self, url: str, engine: AsyncEngine, sizes: PoolSizes) -> None:
+    def __init__(self, url: str, engine: AsyncEngine, sizes: PoolSizes, roles: Roles) -> None:
         self.url = url
         """DATABASE_URL."""
-        self.reads = open_reads(url, sizes.statements)
+        self.roles = roles
+        """The roles that this worker takes."""
+        self.reads = open_reads(url, sizes.statements, roles)
         """Connections that cannot write, for reads that are frequent."""
         self.event_listeners: list[Callable[[], None]] = []
         """Called after each commit that may have written events. They must not wait."""
@@ -54,9 +56,6 @@ class Database:
         """For short questions, whatever the other connections do."""
         self._engine = engine
         self._sizes = sizes
-        self._in_each_transaction = (
-            text(local_settings(_DURABLE)) if read_address(url).pooler == "transaction" else None
-        )
 
     @classmethod
     async def open(cls, url: str, sizes: PoolSizes | None = None) -> Self:
@@ -65,15 +64,17 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
             UnfitServerError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
+            RoleError: see `find_roles`.
         """
         async with translated_errors():
             connection = await connect(url, "check")
             try:
                 await check_durability(connection)
+                roles = await find_roles(connection)
             finally:
                 connection.terminate()
         sizes = sizes or PoolSizes()
-        return cls(url, make_engine(url, sizes.work), sizes)
+        return cls(url, make_engine(url, sizes.work), sizes, roles)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -91,6 +92,7 @@ class Database:
             self.url,
             purpose,
             self.events_committed,
+            roles=self.roles,
             connections=self._sizes.statements,
             # Whatever the database or the role says: an answer is given after its commit was flushed.
             synchronous_commit="on",
@@ -104,11 +106,13 @@ class Database:
     async def tenant(self, tenant_id: TenantId | int) -> AsyncIterator[TenantWork]:
         """Open a transaction on the rows of one tenant: committed at the end, rolled back on an error.
 
+        Rows of other tenants cannot be seen or changed in it, if PostgreSQL has the role for that.
+
         Raises:
             StoreUnavailable: the database went away. The caller must assume that nothing was committed.
         """
         outbox = EventOutbox()
-        async with translated_errors(), self._begun() as connection:
+        async with translated_errors(), self._begun(self.roles.scope_of(tenant_id)) as connection:
             yield TenantWork(connection, TenantId(tenant_id), outbox)
         if outbox.has_events:
             self.events_committed()
@@ -121,16 +125,16 @@ class Database:
             StoreUnavailable: the database went away. The caller must assume that nothing was committed.
         """
         outbox = EventOutbox()
-        async with translated_errors(), self._begun() as connection:
+        async with translated_errors(), self._begun("") as connection:
             yield PlatformWork(connection, outbox)
         if outbox.has_events:
             self.events_committed()
 
     @asynccontextmanager
-    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+    async def _begun(self, scope: str) -> AsyncIterator[AsyncConnection]:
         async with self._engine.begin() as connection:
-            if self._in_each_transaction is not None:
-                await connection.execute(self._in_each_transaction)
+            # SQLAlchemy begins the transaction with the first statement.
+            _driver_connection(connection).scope = scope
             yield connection
 
     def events_committed(self) -> None:
@@ -139,9 +143,15 @@ class Database:
             listener()
 
 
-def open_reads(url: str, connections: int = CONNECTIONS) -> Prepared:
+def _driver_connection(connection: AsyncConnection) -> StationConnection:
+    if connection.sync_connection is None:
+        raise AssertionError("a unit of work is connected")
+    return cast(StationConnection, connection.sync_connection.connection.driver_connection)
+
+
+def open_reads(url: str, connections: int = CONNECTIONS, roles: Roles = NO_ROLES) -> Prepared:
     """Return connections that cannot write."""
-    return Prepared(url, "reads", connections=connections, default_transaction_read_only="on")
+    return Prepared(url, "reads", roles=roles, connections=connections, default_transaction_read_only="on")
 
 
 def make_engine(url: str, size: int) -> AsyncEngine:

@@ -154,6 +154,15 @@ async def make_partitions(connection: "asyncpg.Connection[Any]", now: datetime) 
             _LOG.info("partition_made", partition=name)
 
 
+async def drop_partitions_of(url: str, table: PartitionedTable, before: datetime) -> int:
+    """Drop partitions as `drop_partitions` does, on a connection of the owner of the tables."""
+    connection = await connect(url, "partitions", timeout_s=_CONNECT_TIMEOUT_S)
+    try:
+        return await drop_partitions(connection, table, before)
+    finally:
+        await connection.close(timeout=_CONNECT_TIMEOUT_S)
+
+
 async def drop_partitions(
     connection: "asyncpg.Connection[Any]", table: PartitionedTable, before: datetime
 ) -> int:

@@ -8,13 +8,18 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import asyncpg
 
 from app.database.connecting import StationConnection, connect, keep_settings
 from app.database.failures import DATABASE_ERRORS, raise_translated
+from app.database.roles import NO_ROLES, Roles
 from app.database.statements import Statement
+from app.database.within_tenant import TenantStatements
+from app.types import TenantId
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -61,6 +66,7 @@ class Prepared:
         purpose: str,
         events_committed: Callable[[], None] | None = None,
         *,
+        roles: Roles = NO_ROLES,
         connections: int = CONNECTIONS,
         **settings: str,
     ) -> None:
@@ -70,11 +76,13 @@ class Prepared:
             url: DATABASE_URL.
             purpose: its name in the list of connections of the database server.
             events_committed: called after each statement that may have written events.
+            roles: the roles that PostgreSQL has.
             connections: how many there may be.
             settings: settings of the database server for these connections.
         """
         self._url = url
         self._purpose = purpose
+        self._roles = roles
         self._connections = connections
         self._events_committed = events_committed
         self._settings = {
@@ -85,6 +93,7 @@ class Prepared:
         self._slots = asyncio.Semaphore(connections)
         self._open: set[StationConnection] = set()
         self._idle: deque[tuple[StationConnection, float]] = deque()
+        self._of_tenants: WeakKeyDictionary[StationConnection, TenantStatements] = WeakKeyDictionary()
         self._is_closed = False
 
     async def close(self) -> None:
@@ -101,39 +110,49 @@ class Prepared:
                 connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement. If the connection ends while it runs, the statement may run twice.
+        """Run a statement above the tenants. If the connection ends while it runs, it may run twice.
 
         Raises:
             StoreUnavailable: the database is away or too slow. The change may or may not be done.
         """
+        return await self._rows(None, statement, values)
+
+    def of(self, tenant_id: TenantId) -> Run:
+        """Return what runs statements as `rows` does, which see and change rows of one tenant only."""
+        return partial(self._rows, tenant_id)
+
+    async def _rows(
+        self, tenant_id: TenantId | None, statement: Statement, values: Mapping[str, Any]
+    ) -> Sequence[Row]:
         # Other values are ignored.
         arguments = [values[name] for name in statement.names]
         try:
-            rows = await self._fetch_twice(statement.text, arguments)
+            rows = await self._fetch_twice(tenant_id, statement.text, arguments)
         except DATABASE_ERRORS as error:
             raise_translated(error, statement.names)
         if statement.writes_events and self._events_committed is not None:
             self._events_committed()
         return rows
 
-    async def _fetch_twice(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
+    async def _fetch_twice(
+        self, tenant_id: TenantId | None, text: str, arguments: Sequence[Any]
+    ) -> Sequence[Row]:
         try:
-            return await self._fetch(text, arguments)
+            return await self._fetch(tenant_id, text, arguments)
         except _ENDED:
             # The connection ended while it was idle, for example because the database was restarted. The
             # other idle connections have ended too.
             self._end_idle()
-            return await self._fetch(text, arguments)
+            return await self._fetch(tenant_id, text, arguments)
 
-    async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
+    async def _fetch(self, tenant_id: TenantId | None, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         if self._is_closed:
             raise asyncpg.InterfaceError("the connections are closed")
         async with self._slots:
             connection = await self._acquire()
             is_cancelled = False
             try:
-                async with keep_settings(connection):
-                    rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+                rows = await self._fetch_on(connection, tenant_id, text, arguments)
             except TimeoutError:
                 # The server has a shorter timeout, so this is the network. Others are affected too.
                 connection.terminate()
@@ -145,6 +164,17 @@ class Prepared:
             finally:
                 self._release(connection, is_cancelled)
             return rows
+
+    async def _fetch_on(
+        self, connection: StationConnection, tenant_id: TenantId | None, text: str, arguments: Sequence[Any]
+    ) -> list[asyncpg.Record]:
+        if (statements := self._of_tenants.get(connection)) is not None:
+            await statements.settle()
+            if tenant_id is not None:
+                return await statements.fetch(tenant_id, text, arguments)
+        connection.scope = "" if tenant_id is None else self._roles.scope_of(tenant_id)
+        async with keep_settings(connection):
+            return await connection.fetch(text, *arguments)
 
     def _release(self, connection: StationConnection, is_cancelled: bool) -> None:
         if connection.is_closed():
@@ -171,5 +201,7 @@ class Prepared:
         connection = await connect(
             self._url, self._purpose, self._settings, timeout_s=_TIMEOUT_S, command_timeout_s=_TIMEOUT_S
         )
+        if self._roles.app and not connection.in_each_transaction:
+            self._of_tenants[connection] = await TenantStatements.of(connection)
         self._open.add(connection)
         return connection

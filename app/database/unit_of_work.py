@@ -34,7 +34,7 @@ class TenantReads:
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
         """Run a statement that only reads."""
-        return await self.reads.rows(statement, values)
+        return await self.reads.of(self.tenant_id)(statement, values)
 
 
 @dataclass(slots=True)

@@ -113,10 +113,10 @@ async def number_events(connection: Connection) -> Numbered | None:
 class EventReads:
     """Reads the events of one tenant."""
 
-    __slots__ = ("_reads", "_tenant_id")
+    __slots__ = ("_run", "_tenant_id")
 
     def __init__(self, reads: Prepared, tenant_id: TenantId) -> None:
-        self._reads = reads
+        self._run = reads.of(tenant_id)
         self._tenant_id = tenant_id
 
     async def page(self, after: int, limit: int, filters: EventFilter) -> Sequence[Row]:
@@ -128,22 +128,22 @@ class EventReads:
             "types": sorted(filters.types) or None,
             "charge_points": sorted(filters.charge_points) or None,
         }
-        return await self._reads.rows(_READ, values)
+        return await self._run(_READ, values)
 
     async def identities(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the identities of charge points by their ids. Those that were deleted have none."""
-        rows = await self._reads.rows(_IDENTITIES, {"tenant_id": self._tenant_id, "ids": list(ids)})
+        rows = await self._run(_IDENTITIES, {"tenant_id": self._tenant_id, "ids": list(ids)})
         return {row["id"]: row["identity"] for row in rows}
 
     async def newest(self) -> int:
         """Return the position of the newest event, 0 if there is none."""
-        [row] = await self._reads.rows(_NEWEST, {"tenant_id": self._tenant_id})
+        [row] = await self._run(_NEWEST, {"tenant_id": self._tenant_id})
         newest: int = row["position"]
         return newest
 
     async def floor(self) -> int:
         """Return the position up to which events were deleted because of their age, 0 for none."""
-        rows = await self._reads.rows(_FLOOR, {"tenant_id": self._tenant_id})
+        rows = await self._run(_FLOOR, {"tenant_id": self._tenant_id})
         return int(rows[0]["position"]) if rows else 0
 
 

@@ -14,7 +14,8 @@ from app.clock import Clock
 from app.database.connecting import connect
 from app.database.copying import copy_encoded
 from app.database.failures import Failure, failure_of
-from app.database.partitions import FRAME_RUNS, drop_partitions
+from app.database.partitions import FRAME_RUNS, drop_partitions_of
+from app.database.roles import NO_ROLES, Roles
 from app.logs import get_logger
 from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
 from app.ocpp import FrameBuffer
@@ -30,8 +31,10 @@ _COPY_TIMEOUT_S = 30.0
 class FrameLog:
     """Copies frames from a buffer into the table, several times a second."""
 
-    def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
+    def __init__(self, url: str, *, settings: Settings, clock: Clock, roles: Roles = NO_ROLES) -> None:
+        """Make a frame log. url: DATABASE_URL; roles: the roles that PostgreSQL has."""
         self._url = url
+        self._roles = roles
         self._clock = clock
         self.buffer = FrameBuffer(
             settings.frame_log_buffer,
@@ -68,8 +71,7 @@ class FrameLog:
 
     async def purge(self) -> int:
         """Drop the days that are older than the retention. Return their number."""
-        connection = await self._connected()
-        return await drop_partitions(connection, FRAME_RUNS, self._clock.now() - self._retention)
+        return await drop_partitions_of(self._url, FRAME_RUNS, self._clock.now() - self._retention)
 
     async def close(self) -> None:
         """Write the remaining frames if the database is available, and disconnect."""
@@ -114,5 +116,6 @@ class FrameLog:
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
             # A crash may lose the last frames. The ledger has connections of its own.
-            self._connection = await connect(self._url, "frame log", {"synchronous_commit": "off"})
+            settings = {"synchronous_commit": "off", **self._roles.settings_of_ledger}
+            self._connection = await connect(self._url, "frame log", settings)
         return self._connection

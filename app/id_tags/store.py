@@ -340,7 +340,7 @@ async def find_presented(
 ) -> tuple[IdTagRecord | None, UnknownTagPolicy]:
     """Return a tag, None: it is not stored, and the policy about such tags that holds at a charge point."""
     values = {"tenant_id": tenant_id, "charge_point_id": charge_point_id, "id_tag_key": id_tag_key}
-    (row,) = await steps.rows(_FIND_PRESENTED, values)
+    (row,) = await steps.of(tenant_id)(_FIND_PRESENTED, values)
     return tag_of(row), row["unknown_id_tags"]
 
 

@@ -16,6 +16,7 @@ from app.database.connecting import PoolerError
 from app.database.failures import translated_errors
 from app.database.fitness import UnfitServerError, check_server
 from app.database.migrations import TableLockedError, migrate
+from app.database.roles import RoleError
 from app.errors import StoreUnavailable
 from app.health.pepper import OtherPepperError, claim_pepper
 from app.logs import setup_logging
@@ -41,7 +42,7 @@ async def bring_up_to_date(database_url: str, pepper: str) -> None:
     except StoreUnavailable as unavailable:
         place = read_address(database_url).place
         raise MigrationError(f"DATABASE_URL: {place} {_reason(unavailable)}") from None
-    except (PoolerError, UnfitServerError, TableLockedError) as refused:
+    except (PoolerError, UnfitServerError, TableLockedError, RoleError) as refused:
         raise MigrationError(f"DATABASE_URL: {refused}") from None
     except CommandError:
         raise MigrationError(

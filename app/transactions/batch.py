@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from app.database.connecting import StationConnection, connect, keep_settings
 from app.database.failures import DATABASE_ERRORS
 from app.database.prepared import Connection
+from app.database.roles import Roles
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
@@ -54,10 +55,16 @@ class BatchConnection:
     """A connection of the ledger's own. It is opened at the start, and again after it has ended."""
 
     def __init__(
-        self, url: str, settings: Settings, ids: TransactionIds, events_committed: Callable[[], None]
+        self,
+        url: str,
+        settings: Settings,
+        ids: TransactionIds,
+        events_committed: Callable[[], None],
+        roles: Roles,
     ) -> None:
         self.opened: StationConnection | None = None
         self._url = url
+        self._roles = roles
         self._wait_s = settings.durable_wait_s
         self._ids = ids
         self._events_committed = events_committed
@@ -109,6 +116,7 @@ class BatchConnection:
                     "synchronous_commit": "on",
                     "jit": "off",
                     **PLANNER_SETTINGS,
+                    **self._roles.settings_of_ledger,
                     "statement_timeout": f"{int(self._wait_s * 1000)}",
                     "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
                 },

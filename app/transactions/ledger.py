@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.clock import Clock
+from app.database.roles import NO_ROLES, Roles
 from app.errors import StoreUnavailable
 from app.metrics import LEDGER_WAITING, LIMITS_HIT
 from app.ocpp import MeterQueue
@@ -58,8 +59,17 @@ class Ledger:
         settings: Settings,
         clock: Clock,
         events_committed: Callable[[], None] = lambda: None,
+        roles: Roles = NO_ROLES,
     ) -> None:
-        """Make a ledger. events_committed: called after each commit, which may have written events."""
+        """Make a ledger.
+
+        Args:
+            url: DATABASE_URL.
+            settings: Of the server.
+            clock: For deadlines.
+            events_committed: Called after each commit, which may have written events.
+            roles: The roles that PostgreSQL has.
+        """
         self._clock = clock
         self._wait_s = settings.durable_wait_s
         self._batch_limit = settings.ledger_batch_limit
@@ -68,7 +78,9 @@ class Ledger:
         self._waiting: deque[WaitingRecord] = deque()
         ids, outcomes = TransactionIds(), CommitOutcomes()
         self._writers = [
-            BatchWriter(BatchConnection(url, settings, ids, events_committed), settings, clock, outcomes)
+            BatchWriter(
+                BatchConnection(url, settings, ids, events_committed, roles), settings, clock, outcomes
+            )
             for _ in range(_WRITERS)
         ]
         self._awake = asyncio.Event()

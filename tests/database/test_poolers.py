@@ -24,6 +24,8 @@ from tests.support.store import NOW, ChargePointRecords
 
 _SEEN = """
 create table seen (what text, setting text);
+-- A trigger runs under the role of the statement.
+grant insert on seen to public;
 create function see() returns trigger language plpgsql as $$
 begin
     insert into seen values (tg_table_name, current_setting('synchronous_commit'));

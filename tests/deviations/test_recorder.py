@@ -13,8 +13,7 @@ from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.connection import Connection
 from app.database.database import Database
-from app.database.prepared import Prepared
-from app.database.unit_of_work import PlatformWork
+from app.database.unit_of_work import PlatformWork, TenantReads
 from app.deviations import recorder as recording
 from app.deviations.recorder import DeviationRecorder
 from app.deviations.records import SeenDeviation, Software
@@ -256,14 +255,14 @@ async def test_no_more_rows_are_read_than_kinds_are_listed(
             speaker.call(status="available")
         await bench.recorder.flush()
     read: list[int] = []
-    rows = Prepared.rows
+    rows = TenantReads.rows
 
-    async def counting(prepared: Prepared, *arguments: Any) -> Any:
-        found = await rows(prepared, *arguments)
+    async def counting(reads: TenantReads, *arguments: Any) -> Any:
+        found = await rows(reads, *arguments)
         read.append(len(found))
         return found
 
-    monkeypatch.setattr(Prepared, "rows", counting)
+    monkeypatch.setattr(TenantReads, "rows", counting)
     found = await software(bench.database, bench.tenant.id)
     assert [(one.software.firmware_version, one.deviations) for one in found] == [
         ("1.5", {"enumeration_spelling": 6}),

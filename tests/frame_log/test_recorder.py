@@ -11,6 +11,7 @@ import pytest
 
 from app.clock import microseconds_of
 from app.database.partitions import make_partitions_of
+from app.database.roles import Roles
 from app.frame_log.recorder import FrameLog
 from app.frame_log.records import FrameFilter, FrameRecord
 from app.frame_log.store import FrameStore
@@ -42,9 +43,8 @@ def set_clock() -> _SetClock:
 
 @pytest.fixture
 async def frame_log(database_url: str, settings: Settings, set_clock: _SetClock) -> AsyncIterator[FrameLog]:
-    log = FrameLog(
-        database_url, settings=settings.model_copy(update={"frame_log_buffer": 5}), clock=set_clock
-    )
+    small = settings.model_copy(update={"frame_log_buffer": 5})
+    log = FrameLog(database_url, settings=small, clock=set_clock, roles=Roles(ledger=True))
     yield log
     await log.close()
 

@@ -166,7 +166,7 @@ class Api:
             "id_tag_info": {"status": "Accepted"},
             **columns,
         }
-        async with self.services.storage.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.platform() as work:
             await work.connection.execute(transaction_tables.transactions.insert().values(values))
         return transaction_id
 
@@ -184,7 +184,7 @@ class Api:
             "digest": next(_NUMBERS),
             **columns,
         }
-        async with self.services.storage.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.platform() as work:
             await work.connection.execute(transaction_tables.meter_values.insert().values(values))
 
     async def refused_login(self, tenant: TenantRecord, identity: str) -> None:
@@ -255,7 +255,7 @@ class Api:
             "digest": next(_NUMBERS),
             **columns,
         }
-        async with self.services.storage.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.platform() as work:
             table = transaction_tables.orphan_records
             return int(
                 (

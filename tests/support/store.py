@@ -13,6 +13,7 @@ from app.charge_points.store import ChargePointStore
 from app.clock import Clock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
+from app.database.roles import Roles
 from app.database.text import json_text
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
@@ -148,7 +149,7 @@ async def records(make_records: RecordsMaker, database: Database, tenant: Tenant
 @pytest.fixture
 async def second_ledger(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Ledger]:
     """Start the ledger of another worker on the same database."""
-    ledger = Ledger(database_url, settings=settings, clock=clock)
+    ledger = Ledger(database_url, settings=settings, clock=clock, roles=Roles(ledger=True))
     ledger.start()
     yield ledger
     await ledger.close()

@@ -360,10 +360,10 @@ class ChargePointStore(Repository):
 class ChargePointReads:
     """Reads the charge points of one tenant; each read is one prepared statement."""
 
-    __slots__ = ("_reads", "_tenant_id")
+    __slots__ = ("_run", "_tenant_id")
 
     def __init__(self, reads: Prepared, tenant_id: TenantId) -> None:
-        self._reads = reads
+        self._run = reads.of(tenant_id)
         self._tenant_id = tenant_id
 
     async def get(self, identity: str) -> Row | None:
@@ -385,7 +385,7 @@ class ChargePointReads:
         return [row for row in rows if row["connector_id"] is not None]
 
     async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
-        return await self._reads.rows(statement, {"tenant_id": self._tenant_id, **values})
+        return await self._run(statement, {"tenant_id": self._tenant_id, **values})
 
 
 async def identities_of_tenant(work: PlatformWork, tenant_id: TenantId) -> list[str]:

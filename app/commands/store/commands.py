@@ -318,7 +318,7 @@ class CommandStore(Repository):
 
 async def read_command(reads: Prepared, tenant_id: TenantId, command_id: UUID) -> CommandRecord | None:
     """Return one command by a prepared statement, without a unit of work."""
-    rows = await reads.rows(_ONE, {"tenant_id": tenant_id, "command_id": command_id})
+    rows = await reads.of(tenant_id)(_ONE, {"tenant_id": tenant_id, "command_id": command_id})
     return record_of(rows[0]) if rows else None
 
 

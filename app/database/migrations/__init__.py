@@ -20,6 +20,7 @@ from app.database.connecting import connect
 from app.database.database import driver_arguments
 from app.database.failures import DATABASE_ERRORS, Failure, failure_of
 from app.database.partitions import make_partitions_of
+from app.database.rights import grant_rights
 from app.errors import StoreUnavailable
 from app.logs import get_logger
 
@@ -38,7 +39,7 @@ class TableLockedError(Exception):
 
 
 async def migrate(url: str, *, patience_s: float = _PATIENCE_S) -> None:
-    """Update the schema to the newest revision, and make the partitions that come next.
+    """Update the schema to the newest revision, grant the rights, and make the partitions that come next.
 
     Several processes may call this at the same time. patience_s: for how long it tries again while a table
     is locked.
@@ -46,10 +47,12 @@ async def migrate(url: str, *, patience_s: float = _PATIENCE_S) -> None:
     Raises:
         StoreUnavailable: the database cannot be reached.
         TableLockedError: others hold the lock of a table for too long.
+        RoleError: see `grant_rights`.
     """
     try:
         async with _alone(url):
             await _upgrade_patiently(url, time.monotonic() + patience_s)
+            await grant_rights(url)
         await make_partitions_of(url, datetime.now(UTC))
     except DATABASE_ERRORS as error:
         if failure_of(error) is Failure.UNAVAILABLE:

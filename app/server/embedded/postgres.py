@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from app.database.roles import CREATE_ROLES, LEDGER
 from app.server.embedded.account import (
     Account,
     EmbeddedError,
@@ -82,7 +83,7 @@ class Postgres:
         return process_id if process_id is not None and runs_in(process_id, self.home) else None
 
     async def is_ready(self) -> bool:
-        """Say whether it accepts connections; create the database if it does not exist."""
+        """Say whether it accepts connections; create the database and the roles if they do not exist."""
         # Asking the server itself would write a line into its log each time that it refuses.
         if [line.strip() for line in self._process_file()[_STATE_LINE:][:1]] != ["ready"]:
             return False
@@ -91,6 +92,8 @@ class Postgres:
             try:
                 if not await connection.fetchval("select 1 from pg_database where datname = $1", _DATABASE):
                     await connection.execute(f"create database {_DATABASE}")
+                if not await connection.fetchval("select 1 from pg_roles where rolname = $1", LEDGER):
+                    await connection.execute(CREATE_ROLES)
             finally:
                 await connection.close()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
