@@ -27,20 +27,21 @@ _SETTLE_S: Final = 1.0
 """The frame log is written behind the answers."""
 _COMPRESSIONS: Final[tuple[Literal["off", "on"], ...]] = ("off", "on")
 
-# The numbers of rows differ, so that the pages of the charge points are not all full at the same time.
-_PAST_SAMPLES: Final = """
+# Rows without samples and frames. Each charge point has another number of them, so that the pages of the
+# charge points are not all full at the same time.
+_PAST_SAMPLES: Final = r"""
     insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
-        received_at, context, sampled_values, digest)
+        received_at, context, packed_values, digest)
     select c.tenant_id, c.id, 1, null, '2024-02-01'::timestamptz + number * interval '10 s', now(),
-        'periodic', '[{"value":"1"}]', hashint8extended(number, c.id)
+        'periodic', '\x01d15b5de5', hashint8extended(number, c.id)
     from generate_series(1, $2::int * 2) as number, charge_points as c join tenants as t on t.id = c.tenant_id
     where t.slug = $1 and c.identity < 'BENCH-' || lpad($3::int::text, 5, '0')
         and number <= $2::int + mod(abs(hashint8(c.id)), $2::int)
     order by number, c.id
 """
-_PAST_FRAMES: Final = """
-    insert into frame_runs (id, tenant_id, charge_point_id, connection_id, at, times, directions, texts)
-    select extract(epoch from at)::bigint, c.tenant_id, c.id, 'past', at, array[at], array['in'], array['']
+_PAST_FRAMES: Final = r"""
+    insert into frame_runs (id, tenant_id, charge_point_id, at, packed)
+    select extract(epoch from at)::bigint, c.tenant_id, c.id, at, '\x01e5'::bytea
     from generate_series(1, $2::int * 2) as number,
         charge_points as c join tenants as t on t.id = c.tenant_id,
         lateral (select date_trunc('second', now()) - ($2::int * 2 - number) * interval '1 ms' as at)
@@ -150,7 +151,7 @@ class _Measurement:
 def _disk(before: _Sizes, after: _Sizes, sent: int) -> dict[str, float]:
     """Return the bytes of one MeterValues in a table.
 
-    Those of the indexes are a mean of all rows, those of the past too: a page of an index is not full at once.
+    Those of the indexes are a mean of all rows, with those of the past: their pages fill up over many rounds.
     """
     rows = after.rows - before.rows
     parts = {

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from app.database.database import Database
+from app.ocpp import unpack_samples
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.account import open_account
@@ -96,7 +97,7 @@ async def _check(
     stops = {stop.payload["transactionId"]: stop.payload["meterStop"] for stop in _of(one, "StopTransaction")}
     assert {row["id"]: row["meter_stop_wh"] for row in rows} == stops
     values = await connection.fetch(
-        "select transaction_id, sampled_values from meter_values "
+        "select transaction_id, packed_values from meter_values "
         "where charge_point_id = $1 order by sampled_at",
         charge_point_id,
     )
@@ -104,7 +105,7 @@ async def _check(
         (message.payload["transactionId"], message.payload["meterValue"][0]["sampledValue"][0]["value"])
         for message in _of(one, "MeterValues")
     ]
-    stored = [(row["transaction_id"], _value(row["sampled_values"])) for row in values]
+    stored = [(row["transaction_id"], _value(unpack_samples(row["packed_values"]))) for row in values]
     assert stored == sent
 
 
