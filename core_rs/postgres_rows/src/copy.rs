@@ -35,9 +35,14 @@ impl Copy {
         self.bytes(text.as_bytes());
     }
 
-    /// Add a `bytea`.
-    pub(crate) fn bytea(&mut self, data: &[u8]) {
-        self.bytes(data);
+    /// Add a `bytea`. `write` adds its bytes to those before.
+    pub(crate) fn bytea(&mut self, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let length_at = self.data.len();
+        self.length(0);
+        let from = self.data.len();
+        self.data = write(std::mem::take(&mut self.data));
+        let length = u32::try_from(self.data.len() - from).unwrap_or(u32::MAX);
+        self.data[length_at..from].copy_from_slice(&length.to_be_bytes());
     }
 
     /// The whole COPY; empty when it has no row.

@@ -32,11 +32,12 @@ fn write(copy: &mut Copy, run: &Run<'_>) {
     copy.bigint(run.tenant_id);
     copy.bigint(run.charge_point_id);
     copy.timestamp(run.last_at_us);
-    copy.bytea(&pack(run));
+    copy.bytea(|bytes| pack(run, bytes));
 }
 
-fn pack(run: &Run<'_>) -> Vec<u8> {
-    let mut packer = Packer::behind(vec![FORMAT]);
+fn pack(run: &Run<'_>, mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.push(FORMAT);
+    let mut packer = Packer::behind(bytes);
     packer.text(run.connection_id);
     packer.end();
     let mut before_us = None;

@@ -1,6 +1,7 @@
 //! Meter values as rows, and the digest that identifies a repeated sample.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use ocpp_core::conversation::meter_queue::{MeterBatch, MeterRecord};
@@ -25,7 +26,8 @@ pub const COLUMNS: [&str; 9] = [
 const FORMAT: u8 = 1;
 /// A bit of the first byte: a sample tells the power.
 const TELLS_POWER: u8 = 0x80;
-const POWER: &[u8] = b"\"Power.Active.Import\"";
+static POWER: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\"Power.Active.Import\""));
 
 /// Encode a batch as the data of one COPY into `COLUMNS`.
 #[must_use]
@@ -45,7 +47,7 @@ fn write(copy: &mut Copy, record: &MeterRecord<'_>) {
         copy.timestamp(sampled_at_us);
         copy.timestamp(record.origin.received_at_us);
         copy.text("periodic");
-        copy.bytea(&pack(sampled_values));
+        copy.bytea(|bytes| pack_behind(bytes, sampled_values));
         copy.bigint(digest(sampled_values, record.connector_id, record.transaction_id));
     }
 }
@@ -55,8 +57,13 @@ fn write(copy: &mut Copy, record: &MeterRecord<'_>) {
 /// The first byte is the format, and whether a sample tells the power: SQL looks for the newest one that does.
 #[must_use]
 pub fn pack(sampled_values: &str) -> Vec<u8> {
-    let tells_power = memmem::find(sampled_values.as_bytes(), POWER).is_some();
-    let mut packer = Packer::behind(vec![if tells_power { FORMAT | TELLS_POWER } else { FORMAT }]);
+    pack_behind(Vec::new(), sampled_values)
+}
+
+fn pack_behind(mut bytes: Vec<u8>, sampled_values: &str) -> Vec<u8> {
+    let tells_power = POWER.find(sampled_values.as_bytes()).is_some();
+    bytes.push(if tells_power { FORMAT | TELLS_POWER } else { FORMAT });
+    let mut packer = Packer::behind(bytes);
     packer.text(sampled_values);
     packer.end();
     packer.finish()

@@ -52,7 +52,7 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Begin behind bytes that the caller has written.
+    /// Begin behind bytes that the caller has written, and gets back with the texts.
     #[must_use]
     pub fn behind(head: Vec<u8>) -> Self {
         Self { packed: head, last_uuid: None }
@@ -114,7 +114,12 @@ impl Packer {
             return None;
         }
         let number = if is_digit { NUMBER.run(rest, NUMBER_LIMIT) } else { 0 };
+        // Only a letter behind the number, or in its place, makes a longer text of hexadecimal digits.
+        let goes_on = rest.get(number).is_some_and(u8::is_ascii_hexdigit);
         for (alphabet, code) in [(&HEX_UPPER, LARGE_DIGITS), (&HEX_LOWER, SMALL_DIGITS)] {
+            if !goes_on {
+                break;
+            }
             let length = alphabet.run(rest, DIGITS_LIMIT);
             if length > number && length >= FEWEST_DIGITS {
                 self.literal(literal);

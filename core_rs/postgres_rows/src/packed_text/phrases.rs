@@ -23,8 +23,9 @@ struct Node {
     label: &'static [u8],
     /// The code of the phrase that ends here.
     code: Option<u16>,
-    /// The first byte of each child, and its node.
-    children: Vec<(u8, u16)>,
+    /// The first byte of each child. Those that are used most come first, as in the list.
+    firsts: Vec<u8>,
+    children: Vec<u16>,
 }
 
 impl Phrases {
@@ -33,9 +34,10 @@ impl Phrases {
         let by_code: Vec<&[u8]> = list.lines().map(|line| &line.as_bytes()[1..line.len() - 1]).collect();
         let mut sorted: Vec<(&[u8], u16)> = by_code.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
-        let root = Node { label: b"", code: None, children: Vec::new() };
+        let root = Node { label: b"", code: None, firsts: Vec::new(), children: Vec::new() };
         let mut phrases = Self { by_code, nodes: vec![root], roots: [0; 256] };
-        for (first, node) in phrases.children(&sorted, 0) {
+        let (firsts, nodes) = phrases.children(&sorted, 0);
+        for (first, node) in firsts.into_iter().zip(nodes) {
             phrases.roots[usize::from(first)] = node;
         }
         phrases
@@ -59,15 +61,17 @@ impl Phrases {
                 found = Some((code.into(), text.len() - rest.len()));
             }
             let Some(next) = rest.first() else { break };
-            node = here.children.iter().find(|(first, _)| first == next).map_or(0, |(_, child)| *child);
+            let place = here.firsts.iter().position(|first| first == next);
+            node = place.map_or(0, |place| here.children[place]);
         }
         found
     }
 
     /// Make the nodes of sorted phrases, which are equal up to `depth` and longer than that.
-    fn children(&mut self, sorted: &[(&'static [u8], u16)], depth: usize) -> Vec<(u8, u16)> {
-        let groups = sorted.chunk_by(|one, other| one.0[depth] == other.0[depth]);
-        groups.map(|group| (group[0].0[depth], self.node(group, depth))).collect()
+    fn children(&mut self, sorted: &[(&'static [u8], u16)], depth: usize) -> (Vec<u8>, Vec<u16>) {
+        let mut groups: Vec<_> = sorted.chunk_by(|one, other| one.0[depth] == other.0[depth]).collect();
+        groups.sort_unstable_by_key(|group| group.iter().map(|(_, code)| *code).min());
+        groups.into_iter().map(|group| (group[0].0[depth], self.node(group, depth))).collect()
     }
 
     fn node(&mut self, group: &[(&'static [u8], u16)], depth: usize) -> u16 {
@@ -76,8 +80,9 @@ impl Phrases {
             depth + first[depth..].iter().zip(&last[depth..]).take_while(|(one, other)| one == other).count();
         let (code, longer) = if first.len() == end { (Some(group[0].1), &group[1..]) } else { (None, group) };
         let number = self.nodes.len();
-        self.nodes.push(Node { label: &first[depth..end], code, children: Vec::new() });
-        let children = self.children(longer, end);
+        self.nodes.push(Node { label: &first[depth..end], code, firsts: Vec::new(), children: Vec::new() });
+        let (firsts, children) = self.children(longer, end);
+        self.nodes[number].firsts = firsts;
         self.nodes[number].children = children;
         u16::try_from(number).expect("a list has fewer phrases")
     }
