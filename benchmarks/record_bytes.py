@@ -8,6 +8,7 @@ counts everything that is written meanwhile, its events too.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -74,19 +75,46 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
     Raises:
         LoadError: an answer was wrong, or an answered MeterValues is not stored.
     """
+    log: dict[str, Any] = {}
+    found: list[_Stretch] = []
     connection = await asyncpg.connect(testbed.engines.database_url)
+    database = await connection.fetchval("select quote_ident(current_database())")
     try:
         await age_log(testbed, plan.log_mebibytes)
-        async with (
-            running_server(testbed, cores, directory) as server,
-            running_fleet(FleetPlan(server.url, testbed.key)) as fleet,
-        ):
-            await fleet.connect(plan.bytes_sockets)
-            return await _Measurement(connection, fleet, plan).all()
+        for past in (_PAST_SAMPLES, _PAST_FRAMES):
+            await connection.execute(past, TENANT, plan.bytes_past_rows, plan.bytes_sockets)
+        # What the past leaves for later must not count.
+        await connection.execute("vacuum (freeze, analyze) meter_values, frame_runs")
+        for compression in _COMPRESSIONS:
+            # It holds for connections that are made from now on.
+            await connection.execute(f"alter database {database} set wal_compression = {compression}")
+            async with (
+                running_server(testbed, cores, directory) as server,
+                running_fleet(FleetPlan(server.url, testbed.key)) as fleet,
+            ):
+                await fleet.connect(plan.bytes_sockets)
+                measurement = _Measurement(connection, fleet, plan)
+                stretch, log[f"wal_compression_{compression}"] = await measurement.all()
+                found.append(stretch)
     finally:
-        await connection.execute("alter system reset wal_compression")
-        await connection.execute("select pg_reload_conf()")
+        await connection.execute(f"alter database {database} reset wal_compression")
         await connection.close()
+    return {
+        "unit": "bytes of one MeterValues with four sampled values",
+        "sockets": plan.bytes_sockets,
+        "meter_values": sum(stretch.sent for stretch in found),
+        "disk": {table: _disk(found, table) for table in _TABLES},
+        "log": log,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A measurement: the sizes of the tables at its begin and end, and the MeterValues that were sent."""
+
+    before: dict[str, _Sizes]
+    after: dict[str, _Sizes]
+    sent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +123,23 @@ class _Measurement:
     fleet: Fleet
     plan: Plan
 
-    async def all(self) -> dict[str, Any]:
-        for past in (_PAST_SAMPLES, _PAST_FRAMES):
-            await self.connection.execute(past, TENANT, self.plan.bytes_past_rows, self.plan.bytes_sockets)
-        # What the past leaves for later must not count.
-        await self.connection.execute("vacuum (freeze, analyze) meter_values, frame_runs")
+    async def all(self) -> tuple[_Stretch, dict[str, Any]]:
         # The first samples begin the transactions.
         await self._send(1.0)
-        log: dict[str, Any] = {}
-        before = {table: await self._sizes(table) for table in _TABLES}
+        before = await self._sizes()
+        rounds: dict[str, list[float]] = {"after_checkpoint": [], "otherwise": []}
         sent = 0
-        for compression in _COMPRESSIONS:
-            await self._compress(compression)
-            rounds: dict[str, list[float]] = {"after_checkpoint": [], "otherwise": []}
-            for _ in range(self.plan.bytes_rounds):
-                await self.connection.execute("checkpoint")
-                for name, seconds in (("after_checkpoint", 1.0), ("otherwise", self.plan.bytes_round_s)):
-                    answered, written = await self._send(seconds)
-                    rounds[name].append(written / answered)
-                    sent += answered
-            log[f"wal_compression_{compression}"] = {name: summarize(found) for name, found in rounds.items()}
-        after = {table: await self._sizes(table) for table in _TABLES}
+        for _ in range(self.plan.bytes_rounds):
+            await self.connection.execute("checkpoint")
+            for name, seconds in (("after_checkpoint", 1.0), ("otherwise", self.plan.bytes_round_s)):
+                answered, written = await self._send(seconds)
+                rounds[name].append(written / answered)
+                sent += answered
+        after = await self._sizes()
         stored = after["meter_values"].rows - before["meter_values"].rows
         if stored != sent:
             raise LoadError(f"{sent} MeterValues were answered, {stored} are stored")
-        return {
-            "unit": "bytes of one MeterValues with four sampled values",
-            "sockets": self.plan.bytes_sockets,
-            "meter_values": sent,
-            "disk": {table: _disk(before[table], after[table], sent) for table in _TABLES},
-            "log": log,
-        }
+        return _Stretch(before, after, sent), {name: summarize(found) for name, found in rounds.items()}
 
     async def _send(self, seconds: float) -> tuple[int, int]:
         """Let the charge points send. Return the number of answers, and the bytes of the log meanwhile."""
@@ -140,29 +154,30 @@ class _Measurement:
         position: int = await self.connection.fetchval("select (pg_current_wal_insert_lsn() - '0/0')::bigint")
         return position
 
-    async def _compress(self, compression: Literal["off", "on"]) -> None:
-        await self.connection.execute(f"alter system set wal_compression = {compression}")
-        await self.connection.execute("select pg_reload_conf()")
-
-    async def _sizes(self, table: str) -> _Sizes:
+    async def _sizes(self) -> dict[str, _Sizes]:
         # This text is made of our own constants only.
-        [row] = await self.connection.fetch(_SIZES.format(table=table))
-        return _Sizes(**row)
+        rows = {table: await self.connection.fetchrow(_SIZES.format(table=table)) for table in _TABLES}
+        return {table: _Sizes(**row) for table, row in rows.items() if row is not None}
 
 
-def _disk(before: _Sizes, after: _Sizes, sent: int) -> dict[str, float]:
+def _disk(found: Sequence[_Stretch], table: str) -> dict[str, float]:
     """Return the bytes of one MeterValues in a table.
 
     Those of the indexes are a mean of all rows, with those of the past: their pages fill up over many rounds.
     """
-    rows = after.rows - before.rows
+    sent = sum(stretch.sent for stretch in found)
+
+    def grown(what: Callable[[_Sizes], int]) -> float:
+        return sum(what(stretch.after[table]) - what(stretch.before[table]) for stretch in found) / sent
+
+    rows, last = grown(lambda sizes: sizes.rows), found[-1].after[table]
     parts = {
-        "heap": (after.heap - before.heap) / sent,
-        "toast": (after.toast - before.toast) / sent,
-        "indexes": after.indexes / after.rows * rows / sent,
+        "heap": grown(lambda sizes: sizes.heap),
+        "toast": grown(lambda sizes: sizes.toast),
+        "indexes": last.indexes / last.rows * rows,
     }
-    found = {name: significant(size, 4) for name, size in {**parts, "all": sum(parts.values())}.items()}
-    return {**found, "rows": significant(rows / sent, 3)}
+    sizes = {name: significant(size, 4) for name, size in {**parts, "all": sum(parts.values())}.items()}
+    return {**sizes, "rows": significant(rows, 3)}
 
 
 def _nothing() -> None:

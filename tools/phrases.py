@@ -118,7 +118,7 @@ def frames(chance: random.Random, protocol: dict[str, Any]) -> Iterator[str]:
 
 
 def constant_segments(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield what stands between two texts that vary, each as words and punctuation."""
+    """Yield what is between two texts that vary, each as words and punctuation."""
     segment: list[str] = []
     for found in _CONSTANT.finditer(text):
         if found["varies"] or found["number"]:

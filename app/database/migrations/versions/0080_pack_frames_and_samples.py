@@ -1,4 +1,4 @@
-"""Keep frames and samples packed, beside those that are not: a row takes a third of the bytes.
+"""Keep frames and samples packed, next to those that are not: a row takes a third of the bytes.
 
 No row is rewritten. Servers of the version before go on writing the old columns, which stay readable.
 """
