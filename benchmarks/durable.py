@@ -5,7 +5,7 @@ highest rate.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -18,6 +18,10 @@ from benchmarks.summary import significant
 from benchmarks.testbed import TENANT, Testbed, age_log, running_server
 
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "transactions", "heartbeat", "mixed_day")
+_RUNS: Final = """
+    select packed from frame_runs join tenants on tenants.id = tenant_id
+    where slug = $1 and packed is not null
+"""
 _HALF: Scenario = "meter_values"
 """The scenario of the open loop."""
 
@@ -81,8 +85,7 @@ async def _logged_frames(testbed: Testbed) -> int:
     connection = await asyncpg.connect(testbed.engines.database_url)
     try:
         async with connection.transaction():
-            # The servers of this run have packed all of them.
-            runs = connection.cursor("select packed from frame_runs where packed is not null", prefetch=1000)
+            runs = connection.cursor(_RUNS, TENANT, prefetch=1000)
             return sum([len(unpack_frames(run["packed"], 0)[1]) async for run in runs])
     finally:
         await connection.close()

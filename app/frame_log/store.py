@@ -18,8 +18,8 @@ from app.types import TenantId
 
 _RUN = tables.frame_runs
 _RUN_SPAN = timedelta(microseconds=FrameBuffer.RUN_SPAN_US)
-_RUNS_AT_ONCE: Final = 200
-"""Few enough that other requests go on between two reads of a search that finds little."""
+_RUNS_AT_ONCE: Final = 50
+"""Few enough that the worker does other things between two reads of a search, even if each run has 64 KiB."""
 
 
 class FrameStore(Repository):

@@ -40,7 +40,7 @@ async def log(records: ChargePointRecords, database_url: str, settings: Settings
     await log.close()
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3, 200])
+@pytest.mark.parametrize("at_once", [1, 2, 3, 50])
 async def test_a_search_goes_through_all_runs(
     records: ChargePointRecords, log: FrameLog, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
