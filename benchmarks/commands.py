@@ -84,13 +84,13 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
     }
 
 
-async def api_token(testbed: Testbed) -> str:
-    """Return an API key of the tenant of the benchmark."""
+async def api_token(testbed: Testbed, tenant: str = TENANT) -> str:
+    """Return an API key of a tenant."""
     async with open_database(testbed.settings) as database:
         return await create_key(
             database,
             testbed.settings.credential_pepper,
-            tenant=TENANT,
+            tenant=tenant,
             name="benchmark",
             scopes=TENANT_SCOPES,
         )

@@ -125,7 +125,7 @@ async def running_testbed(
             update={"database_url": engines.database_url, "redis_url": engines.redis_url}
         )
         await migrate(engines.database_url)
-        key = await _provision(settings, charge_points)
+        key = await provision(settings, TENANT, charge_points)
         postgres, redis = await _engine_processes(engines)
         yield Testbed(key, postgres, redis, engines, settings)
 
@@ -209,14 +209,14 @@ def identity(number: int) -> str:
     return f"BENCH-{number:05d}"
 
 
-async def _provision(settings: Settings, count: int) -> str:
-    """Create the tenant and the charge points, all with the same key. Return the key."""
+async def provision(settings: Settings, slug: str, count: int) -> str:
+    """Create a tenant and its charge points, all with the same key. Return the key."""
     key = generate_key()
     stored = Credentials(settings.credential_pepper).hash(bytes.fromhex(key))
     database = await Database.open(str(settings.database_url))
     try:
         async with database.platform() as platform:
-            tenant = await TenantStore(platform).create(TENANT, "Benchmark")
+            tenant = await TenantStore(platform).create(slug, "Benchmark")
     finally:
         await database.close()
     connection = await asyncpg.connect(settings.database_url)

@@ -60,7 +60,7 @@ class DiscardingFrameLog(FrameLog):
 
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         super().__init__(url, settings=settings, clock=clock)
-        self.buffer = FrameBuffer(0, 0)
+        self.buffer = FrameBuffer(0, 0, 0)
 
     def start(self) -> None:
         """Start nothing: this one does not write."""

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import structlog
+from hypothesis import settings
 
 # Modules and collected tests stay until the end. The collector would visit them again and again: while they
 # are loaded, which takes a third of that time, and while tests run. See `pytest_collection_finish`.
@@ -25,6 +26,12 @@ pytest_plugins = [
     "tests.support.store",
     "tests.support.tools",
 ]
+
+# A run of the tests says the same of the same code: properties are tried with the same examples each time,
+# and without a deadline, which a busy machine would miss. `make explore` tries new examples, and many more.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=5000, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 # Plain tracebacks: the default ones print every local variable, which takes seconds.
 structlog.configure(

@@ -45,7 +45,7 @@ def typed(commands: list[str], env: Mapping[str, str], url: str, folder: Path) -
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_ways_of_the_three_groups_work_literally(
     data_directory: Path, monkeypatch: pytest.MonkeyPatch

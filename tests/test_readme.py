@@ -23,7 +23,7 @@ def commands_of(heading: str) -> list[str]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_the_walk_from_a_tenant_to_its_transactions_works_literally(data_directory: Path) -> None:
     _, serve, *walk = commands_of("Connect a charge point")

@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from app.cli.backup_commands import register_backup_commands
+from app.cli.export_commands import register_export_commands
 from app.cli.help_groups import FIRST_STEPS, GroupedCommands
 from app.cli.server_commands import register_server_commands
 from app.cli.simulation_commands import register_simulation_commands
@@ -20,6 +21,7 @@ _EXPECTED_ERRORS = (
     ("app.settings", "SettingsError", 2),
     ("app.cli.invocation", "NoDataError", 1),
     ("app.backup.manifest", "BackupError", 1),
+    ("app.exports.errors", "ExportError", 1),
     ("app.cli.administration", "ArgumentError", 2),
     ("app.simulator.errors", "SimulatorError", 2),
     ("app.cli.bench", "BenchError", 2),
@@ -60,6 +62,7 @@ def _options(
 register_server_commands(application)
 register_tenant_commands(application)
 register_backup_commands(application)
+register_export_commands(application)
 register_simulation_commands(application)
 
 

@@ -117,7 +117,7 @@ def read_address(url: str) -> DatabaseAddress:
         raise AddressError("must begin with postgresql:// or postgres://")
     if rest.count("@") > 1:
         raise AddressError("has more than one @: write each other one as %40")
-    account, _, rest = rest.rpartition("@")
+    account, at, rest = rest.rpartition("@")
     if "/" in account:
         raise AddressError("has a / before the @: write / in a user or password as %2F")
     hosts, path, query = _split(rest)
@@ -125,7 +125,8 @@ def read_address(url: str) -> DatabaseAddress:
     parameters |= _hosts(hosts)
     if path:
         parameters["dbname"] = _decoded("the name of the database", path)
-    parameters |= _query(query)
+    # Without an @, what looks like a host and a port may be a user and the begin of a password.
+    parameters |= _query(query, after_secret=not at and ":" in hosts)
     if parameters.pop("ssl", None) is not None:
         parameters.setdefault("sslmode", "require")
     if parameters.get("sslrootcert") == _SYSTEM and parameters.setdefault("sslmode", "verify-full") != (
@@ -200,14 +201,14 @@ def _hosts(text: str) -> dict[str, str]:
     return {"host": ",".join(names)} | ({"port": ",".join(ports)} if any(ports) else {})
 
 
-def _query(text: str) -> dict[str, str]:
+def _query(text: str, *, after_secret: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in text.split("&") if text else ():
         name, equals, value = part.partition("=")
         if not equals:
             raise AddressError("has a parameter without =")
         name = _decoded("the name of a parameter", name)
-        check_name(name, after_secret=not SECRETS.isdisjoint(found))
+        check_name(name, after_secret=after_secret or not SECRETS.isdisjoint(found))
         if "=" in value:
             raise AddressError(f"{name} has a second =: write it as %3D")
         found[name] = _decoded(name, value)

@@ -117,7 +117,9 @@ def check_name(name: str, *, after_secret: bool) -> None:
     if name in _OTHERS:
         raise AddressError(f"{name} is not a parameter of libpq: {_OTHERS[name]}")
     if after_secret:
-        raise AddressError("there is an unknown parameter after a password; write & in a password as %26")
+        raise AddressError(
+            "there is an unknown parameter after a password; write & in a password as %26, and ? as %3F"
+        )
     near = near_names(name, _CHECKS, 1)
     shown = name if 0 < len(name) <= _LONGEST_SHOWN and name.isprintable() else "a parameter"
     raise AddressError(f"{shown} is not a parameter of libpq{f'; did you mean {near[0]}?' if near else ''}")

@@ -1,7 +1,7 @@
 """`/v1/events`: the events of a tenant, as a stream or page by page."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.sse import format_sse_event
@@ -86,7 +86,7 @@ async def list_events(
     streams: Streams,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[
-        CursorText | SkipJsonSchema[None],
+        CursorText | Literal[""] | SkipJsonSchema[None],
         Header(alias=_LAST_EVENT_ID, description="As `after`; browsers send it when they connect again."),
     ] = None,
 ) -> Response:
@@ -111,7 +111,8 @@ async def list_events(
 
 def _position(query: EventQuery, last_event_id: str | None) -> int | None:
     # A browser that connects again keeps its URL, and sends what it has seen since in the header.
-    if last_event_id is not None:
+    # Some clients send it empty before the first event.
+    if last_event_id:
         return decode_cursor(last_event_id, LargeIntegerKey, _LAST_EVENT_ID)
     return decode_cursor(query.after, LargeIntegerKey, "after")
 

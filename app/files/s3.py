@@ -59,18 +59,7 @@ class S3Storage:
 
     def __init__(self, settings: Settings) -> None:
         """settings: `file_s3_bucket` must be set."""
-        endpoint = settings.file_s3_endpoint
-        is_plain = endpoint is not None and endpoint.startswith("http://")
-        self._store = S3Store(
-            settings.file_s3_bucket,
-            prefix=settings.file_s3_prefix or None,
-            region=settings.file_s3_region,
-            endpoint=endpoint,
-            access_key_id=settings.file_s3_access_key_id,
-            secret_access_key=settings.file_s3_secret_access_key,
-            client_options={"allow_http": is_plain, "timeout": _TIMEOUT, "connect_timeout": _CONNECT_TIMEOUT},
-            retry_config={"max_retries": 3, "retry_timeout": _TIMEOUT},
-        )
+        self._store = open_bucket(settings)
         self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     async def keep(self, key: ContentKey, path: Path, size_bytes: int) -> None:
@@ -83,13 +72,7 @@ class S3Storage:
                     known = None
                 if known is not None and known["size"] == size_bytes:
                     return
-                await obstore.put_async(
-                    self._store,
-                    _name(key),
-                    path,
-                    chunk_size=_PART_BYTES,
-                    max_concurrency=_PARTS_AT_ONCE,
-                )
+                await put_file(self._store, _name(key), path)
 
     async def open(self, key: ContentKey) -> ContentReader | None:
         """Open a content; None: it is missing."""
@@ -112,6 +95,27 @@ class S3Storage:
                 self._store, prefix=str(tenant_id), chunk_size=_DELETED_AT_ONCE
             ):
                 await obstore.delete_async(self._store, [found["path"] for found in objects])
+
+
+def open_bucket(settings: Settings) -> S3Store:
+    """Return the bucket of the settings. Nothing is sent before it is used."""
+    endpoint = settings.file_s3_endpoint
+    is_plain = endpoint is not None and endpoint.startswith("http://")
+    return S3Store(
+        settings.file_s3_bucket,
+        prefix=settings.file_s3_prefix or None,
+        region=settings.file_s3_region,
+        endpoint=endpoint,
+        access_key_id=settings.file_s3_access_key_id,
+        secret_access_key=settings.file_s3_secret_access_key,
+        client_options={"allow_http": is_plain, "timeout": _TIMEOUT, "connect_timeout": _CONNECT_TIMEOUT},
+        retry_config={"max_retries": 3, "retry_timeout": _TIMEOUT},
+    )
+
+
+async def put_file(store: S3Store, name: str, path: Path) -> None:
+    """Make or replace an object. A large one is sent in parts, and is there when all have arrived."""
+    await obstore.put_async(store, name, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,11 @@ class FrameLog:
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._url = url
         self._clock = clock
-        self.buffer = FrameBuffer(settings.frame_log_buffer, settings.frame_log_buffer_bytes)
+        self.buffer = FrameBuffer(
+            settings.frame_log_buffer,
+            settings.frame_log_buffer_bytes,
+            settings.frame_log_bytes_of_tenant_per_day,
+        )
         """The buffer that conversations put their frames into."""
         self._retention = timedelta(days=settings.frame_log_retention_days)
         self._connection: asyncpg.Connection[Any] | None = None

@@ -54,7 +54,7 @@ class AnonymousLimits:
     """
 
     per_address: int = 64
-    connections: int = 8192
+    connections: int = 4096
     held_bytes: int = 25_165_824
     accepts_per_s: float = 500.0
     head_s: float = HEAD_DEADLINE_S

@@ -76,7 +76,7 @@ class Gateway:
         self._last_seen = LastSeenRecorder(parts.storage.login_batcher)
         self._deviations = DeviationRecorder(parts.storage.database, parts.clock, self._connections)
         deadlines = CallDeadlines()
-        quotas = TenantQuotas(settings, parts.clock, parts.quota_reached)
+        quotas = TenantQuotas(settings, parts.clock, parts.storage.frame_log.buffer, parts.quota_reached)
         self.services = _session_services(parts, deadlines, quotas, self._deviations)
         self._ticker = Ticker(
             deadlines, quotas, self._last_seen, parts.registry, parts.clock, self._slow_down

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.clock import Clock
-from app.metrics import CALL_SECONDS, LIMITS_HIT
-from app.ocpp import Counters
+from app.metrics import CALL_SECONDS, FRAME_LOG_SHED, LIMITS_HIT
+from app.ocpp import Counters, FrameBuffer
 from app.settings import Settings
 from app.token_buckets import TokenBuckets
 from app.types import TenantId
@@ -36,9 +36,21 @@ class TenantQuotas:
     """The counters of the tenants on one worker, and how much of their quotas is left."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, quota_reached: Callable[[TenantId, str], None]
+        self,
+        settings: Settings,
+        clock: Clock,
+        frames: FrameBuffer,
+        quota_reached: Callable[[TenantId, str], None],
     ) -> None:
-        """Make the quotas. quota_reached: told of a tenant and the name of its quota. It must not wait."""
+        """Make the quotas.
+
+        Args:
+            settings: The limits.
+            clock: Of this host.
+            frames: What waits for the frame log; it counts what is beyond the quota of a tenant.
+            quota_reached: Told of a tenant and the name of its quota. It must not wait.
+        """
+        self._frames = frames
         self._clock = clock
         self._quota_reached = quota_reached
         self._counters: dict[TenantId, Counters] = {}
@@ -60,6 +72,9 @@ class TenantQuotas:
             slow_down: gets a tenant, and for how many seconds its sockets are not to be read.
         """
         now = self._clock.monotonic()
+        for tenant, frames in self._frames.take_beyond_quota().items():
+            FRAME_LOG_SHED.labels("quota_of_tenant").inc(frames)
+            self._tell(TenantId(tenant), "frame_log", now)
         for tenant_id, counters in self._counters.items():
             frames_in, bytes_in, frames_out, answered = counters.take()
             if frames_in or frames_out or answered:

@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 CheckName = Literal[
-    "database", "schema", "pepper", "ledger", "transaction_ids", "clock", "disk", "redis", "redis_eviction"
+    "database",
+    "schema",
+    "pepper",
+    "ledger",
+    "transaction_ids",
+    "partitions",
+    "clock",
+    "disk",
+    "redis",
+    "redis_eviction",
 ]
 """The checks, in the order in which they are shown."""
 
@@ -40,6 +50,7 @@ class DatabaseFacts:
         ids_used: The largest share of its transaction ids that a tenant has used, 0 to 1.
         clock_difference_s: The clock of this host minus that of the database.
         other_differences_s: The same of the other hosts that were seen lately, by their names.
+        partition_ends: When the newest partition of each table ends, by the names of the tables.
     """
 
     is_standby: bool
@@ -49,6 +60,7 @@ class DatabaseFacts:
     ids_used: float
     clock_difference_s: float
     other_differences_s: Mapping[str, float] = field(default_factory=dict)
+    partition_ends: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

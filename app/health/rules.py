@@ -1,5 +1,7 @@
 """Decides what facts mean for a server: all is well, a warning, or not ready."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 from app.health.records import (
@@ -20,6 +22,8 @@ DISK_FAILING_BYTES: Final = 2**27
 """PostgreSQL needs room for a checkpoint and some segments of its log, of 16 MiB each."""
 LATELY_S: Final = 60.0
 """A failed commit counts for so long. Then the next record shows whether commits work again."""
+PARTITIONS_AHEAD: Final = timedelta(days=1)
+"""There should always be partitions for so long. They are made days before, and tried again each hour."""
 NO_EVICTION: Final = "noeviction"
 
 
@@ -71,6 +75,21 @@ def judge_transaction_ids(used: float) -> Check:
         return Check("transaction_ids")
     reason = f"A tenant has used {used:.1%} of its transaction ids. After the last one no start is stored."
     return Check("transaction_ids", CheckState.WARNING, reason)
+
+
+def judge_partitions(ends: Mapping[str, datetime], now: datetime) -> Check:
+    """Decide whether the next rows have a partition of their own. Without one they are stored all the same.
+
+    ends: when the newest partition of each table ends.
+    """
+    for table, end in ends.items():
+        if end < now + PARTITIONS_AHEAD:
+            reason = (
+                f"The newest partition of {table} ends at {end.isoformat()}. Later rows wait in {table}_other"
+                " for the next one; partitions_not_made in the log says why."
+            )
+            return Check("partitions", CheckState.WARNING, reason)
+    return Check("partitions")
 
 
 def judge_clock(host: str, facts: DatabaseFacts) -> Check:

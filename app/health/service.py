@@ -147,6 +147,7 @@ class HealthService:
             rules.judge_schema(facts.revision, program.newest, program.known),
             rules.judge_pepper(facts.pepper_mark, self._sources.pepper_mark),
             rules.judge_transaction_ids(facts.ids_used),
+            rules.judge_partitions(facts.partition_ends, self._sources.clock.now()),
             rules.judge_clock(self._sources.host, facts),
         ]
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from app.clock import Clock
+from app.database.partitions import newest_ends
 from app.database.prepared import Connection
 from app.health.records import DatabaseFacts
 
@@ -62,6 +63,7 @@ async def read_facts(connection: Connection, host: str, clock: Clock, ids_used: 
         ids_used=ids_used,
         clock_difference_s=difference_s,
         other_differences_s=others,
+        partition_ends=await newest_ends(connection),
     )
 
 

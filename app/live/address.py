@@ -136,9 +136,9 @@ def _options(query: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if name not in _KNOWN or not equals:
             near = near_names(name, _KNOWN, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            shown = "a parameter" if "sentinel_password" in options or not name.isidentifier() else name
-            raise RedisAddressError(f"{shown} is not a parameter of REDIS_URL{hint}")
+            hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(sorted(_KNOWN))}"
+            # The name is not shown: it is a piece of the password if that has a ? or a &.
+            raise RedisAddressError(f"a parameter after the ? is unknown; {hint}")
         options[name] = _decoded(name, value)
         if name in _WORDS and options[name].lower() not in _WORDS[name]:
             raise RedisAddressError(f"{name} must be {' or '.join(_WORDS[name])}")

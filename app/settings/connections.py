@@ -68,8 +68,8 @@ class ConnectionSettings(SettingsGroup):
     # are closed, the oldest first. A proxy in `trusted_proxies` has no such limit.
     anonymous_connections_per_address: int = Field(default=64, ge=1, le=1_000_000)
     # Connections of all addresses together that are not logged in, in one worker. More of them give way, the
-    # oldest ones that do not go on first. One takes 4 KB without TLS, so this is 32 MB.
-    anonymous_connections: int = Field(default=8192, ge=16, le=10_000_000)
+    # oldest ones that do not go on first. One takes 8 KB without TLS, so this is 32 MB.
+    anonymous_connections: int = Field(default=4096, ge=16, le=10_000_000)
     # Bytes that a worker holds for them together: parts of requests, and answers that are not read. If there
     # are more, those are closed that have taken the most for the longest time.
     anonymous_bytes: int = Field(default=25_165_824, ge=1_048_576, le=1_099_511_627_776)

@@ -94,7 +94,14 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
     frame_log_buffer: int = Field(default=100_000, ge=1)
     # Bytes of all those frames, so that large frames cannot fill the memory.
     frame_log_buffer_bytes: int = Field(default=32_000_000, ge=1)
+    # Bytes of frames that a worker logs for one tenant in a day, by UTC. Beyond it the log drops the frames
+    # of that tenant until midnight, and tells it. Records and their evidence are not affected.
+    frame_log_bytes_of_tenant_per_day: int = Field(default=10_737_418_240, ge=1_048_576, le=2**60)
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
+    # Days after its end that a month of meter values is kept in the database. `stationmaster export` drops it
+    # then, if its files are read back. None: for ever, because they are billing records. At least a month,
+    # because sessions that run need their own.
+    meter_values_retention_days: int | None = Field(default=None, ge=31, le=36_500)
     # Days that security events are kept: an attack is often found months later. The first and the last one of
     # an open alarm stay.
     security_event_retention_days: int = Field(default=400, ge=1, le=36_500)

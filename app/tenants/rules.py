@@ -15,6 +15,8 @@ KEPT_TABLES: Final = frozenset(
         "meter_values",
         "orphan_records",
         "charge_points",
+        "exported_files",
+        "exported_changes",
         "audit",
         "access_changes",
     }

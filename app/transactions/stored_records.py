@@ -79,7 +79,7 @@ class ChangedTransaction(NamedTuple):
 class MeterValueRecord(NamedTuple):
     """One stored element of `meterValue`. sampled_values_json: the `sampledValue` objects as they came.
 
-    A plain tuple, as listings make many.
+    reported_time: its time as it came, if that says nothing. A plain tuple, as listings make many.
     """
 
     charge_point_id: int
@@ -90,6 +90,7 @@ class MeterValueRecord(NamedTuple):
     context: Literal["periodic", "stop"]
     sampled_values_json: str
     digest: int
+    reported_time: str | None = None
 
     @property
     def sampled_values(self) -> list[Json]:

@@ -130,7 +130,8 @@ class LazyDocument(Document):
 
     async def send(self, scope: Scope, send: Send) -> None:
         """Answer one HTTP request, as the document itself does."""
-        if self._making is None:
+        # What failed, for instance because no thread could be had, is tried again.
+        if self._making is None or (self._making.done() and self._making.exception() is not None):
             self._making = asyncio.ensure_future(asyncio.to_thread(self._made))
         # Shielded: one client that leaves must not end the making for the others.
         document = await asyncio.shield(self._making)

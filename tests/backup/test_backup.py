@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.processes import PEPPER, TIMEOUT_S, command, environment, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def _call(url: str, path: str, key: str, body: Any = None) -> Any:

@@ -319,7 +319,7 @@ def test_help_and_no_arguments_explain_the_commands(tmp_path: Path) -> None:
         assert name in result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tenant_and_its_key_are_made_and_open_the_api(server_environment: dict[str, str]) -> None:
     env = server_environment
     assert command("tenant", "create", "north", "--name", "North", env=env).returncode == 0
@@ -363,7 +363,7 @@ def _row(table: str, name: str) -> int:
     return int(found[1])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_embedded_engines_start_with_the_server_and_end_with_it(data_directory: Path) -> None:
     env = environment(data_directory, STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="warning")
     with serving(env) as (process, url):
@@ -377,7 +377,7 @@ def test_embedded_engines_start_with_the_server_and_end_with_it(data_directory: 
     assert command("tenant", "list", env=env).stdout == "north\tnorth\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_demo_prints_the_same_line_and_finds_its_data(data_directory: Path) -> None:
     env = environment(data_directory, STATIONMASTER_PORT="0")
     first, second = _demo(env), _demo(env)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.database.address import DatabaseHost as Host
@@ -82,6 +82,7 @@ def test_what_cannot_be_kept_is_refused_by_its_name(rest: str, named: str) -> No
             "postgresql://me:{}@db.example",
             "postgresql://me:{}@/sm?host=/run/postgresql",
             "postgresql://me:{}",
+            "postgresql://me:1{}",
             "postgresql://db.example/sm?user=me&password={}",
             "postgresql://db.example/sm?password={}&sslmode=require&nothing=1",
             "postgresql://db.example/sm?sslpassword={}&sslkey=",
@@ -90,6 +91,8 @@ def test_what_cannot_be_kept_is_refused_by_its_name(rest: str, named: str) -> No
     ),
 )
 def test_no_piece_of_a_password_is_shown(password: str, template: str) -> None:
+    # Without an @ after the password, it cannot be told from a list of hosts.
+    assume("@" in template or "?" in template or not set(",@") & set(password))
     url = template.format(password)
     try:
         address = read_address(url)

@@ -1,14 +1,21 @@
 """Each list of transactions and each search of the ledger is an index seek, whatever the past."""
 
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
+from app.charge_points.records import ChargePointRecord
+from app.charge_points.store import ChargePointStore
+from app.database.database import Database
+from app.tenants.records import TenantRecord
+from app.tenants.store import TenantStore
 from app.transactions.batch import PLANNER_SETTINGS
 from app.transactions.records import SessionsOver
 from app.transactions.store import reading, sessions, starts, stops
@@ -53,20 +60,46 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
+@contextlib.asynccontextmanager
+async def long_past(
+    url: str, tenant: TenantRecord, first: ChargePointRecord, second: ChargePointRecord
+) -> "AsyncIterator[asyncpg.Connection[Any]]":
+    """A connection to a database in which a tenant and its first charge point have a long past."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(_GENERATE, tenant.id, first.id, second.id, BASE, PAST)
+    await connection.execute("insert into transaction_ids values ($1, $2)", tenant.id, PAST + 1)
+    await connection.execute("analyze transactions")
+    yield connection
+    await connection.execute("delete from transactions where tenant_id = $1", tenant.id)
+    await connection.close()
+
+
+@dataclass(frozen=True)
+class ReadPast:
+    """A tenant with a long past, which tests only read."""
+
+    tenant_id: TenantId
+    connection: "asyncpg.Connection[Any]"
+
+
+@pytest.fixture(scope="module")
+async def read_past(database: Database, database_url: str) -> AsyncIterator[ReadPast]:
+    async with database.platform() as work:
+        tenant = await TenantStore(work).create("past", "Past")
+    async with database.tenant(TenantId(tenant.id)) as work:
+        first, second = [await ChargePointStore(work).create(name) for name in ("CP-1", "CP-2")]
+    async with long_past(database_url, tenant, first, second) as connection:
+        yield ReadPast(TenantId(tenant.id), connection)
+
+
 @pytest.fixture
 async def past(
     records: ChargePointRecords, make_records: RecordsMaker, database_url: str
 ) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A connection to a database in which the tenant has a long past."""
+    """The connection to a database in which the tenant and the charge point of the test have a long past."""
     other = await make_records("CP-2")
-    connection = await asyncpg.connect(database_url)
-    place = (records.tenant.id, records.record.id, other.record.id)
-    await connection.execute(_GENERATE, *place, BASE, PAST)
-    await connection.execute("insert into transaction_ids values ($1, $2)", records.tenant.id, PAST + 1)
-    await connection.execute("analyze transactions")
-    yield connection
-    await connection.execute("delete from transactions where tenant_id = $1", records.tenant.id)
-    await connection.close()
+    async with long_past(database_url, records.tenant, records.record, other.record) as connection:
+        yield connection
 
 
 class _Explained:
@@ -91,9 +124,9 @@ def _nodes(plan: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("filters", FILTERS.values(), ids=FILTERS)
 async def test_a_list_of_transactions_reads_little_more_than_it_shows(
-    records: ChargePointRecords, past: "asyncpg.Connection[Any]", filters: dict[str, Any]
+    read_past: ReadPast, filters: dict[str, Any]
 ) -> None:
-    explained = _Explained(past, TenantId(records.tenant.id))
+    explained = _Explained(read_past.connection, read_past.tenant_id)
     store = reading.TransactionStore(explained)
     await store.page(50, None, TransactionFilter(**filters))
     assert "Seq Scan" not in _nodes(explained.plan) or "charge_points" in str(explained.plan)
@@ -117,14 +150,14 @@ async def test_a_list_of_transactions_reads_little_more_than_it_shows(
         pytest.param(sessions._SET_REGISTERS, id="set registers"),
     ],
 )
-async def test_a_statement_of_the_ledger_seeks_within_the_tenant(
-    past: "asyncpg.Connection[Any]", statement: str
-) -> None:
+async def test_a_statement_of_the_ledger_seeks_within_the_tenant(read_past: ReadPast, statement: str) -> None:
+    connection = read_past.connection
     for name, value in PLANNER_SETTINGS.items():
-        await past.execute(f"set {name} = {value}")
+        await connection.execute(f"set {name} = {value}")
     count = max(int(number) for number in re.findall(r"\$(\d+)", statement))
-    await past.execute(f"prepare asked as {statement}")
-    [row] = await past.fetch(f"explain (format json) execute asked ({', '.join(['null'] * count)})")
+    await connection.execute(f"prepare asked as {statement}")
+    [row] = await connection.fetch(f"explain (format json) execute asked ({', '.join(['null'] * count)})")
+    await connection.execute("deallocate asked")
     scans = [node for node in _plans(json.loads(row[0])[0]["Plan"]) if "Index Cond" in node]
     assert scans
     for scan in scans:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -10,6 +11,8 @@ import pytest
 from app.charge_points.store import ChargePointStore
 from app.clock import SystemClock
 from app.database.address import Pooler
+from app.exports.destinations import FolderDestination
+from app.exports.service import MeterValueExport
 from app.server.migration import MigrationError, bring_up_to_date
 from app.settings import Settings
 from app.storage import Storage
@@ -30,6 +33,11 @@ create trigger see after insert on transactions for each statement execute funct
 create trigger see after update on charge_points for each statement execute function see();
 create trigger see after insert on tenants for each statement execute function see();
 """
+
+
+class _LaterClock(SystemClock):
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=400)
 
 
 @pytest.fixture
@@ -65,6 +73,10 @@ async def test_the_server_works_through_pgbouncer(
             ]
             assert epochs == [1, 2, 3]
             assert await storage.sequencer.number()
+            place, told = FolderDestination(engine_directory / f"exports-{mode}"), list[str]()
+            await MeterValueExport(storage.database, place, 31, _LaterClock(), told.append).run()
+            assert told[0].startswith("meter_values_before is exported: 16 meter values")
+            assert "meter_values_before is dropped: its files have its meter values" in told
         finally:
             await storage.close()
         seen = {tuple(row) for row in await direct.fetch("select distinct what, setting from seen")}

@@ -191,6 +191,15 @@ async def test_a_stream_that_goes_on_loses_and_doubles_nothing(
     assert list(map(told, seen)) == list(range(1, 253))
 
 
+async def test_an_empty_last_event_id_is_none(
+    api: Api, token: str, operator: TenantRecord, charge_point: ChargePointId
+) -> None:
+    await tell(api, operator, charge_point, 1, 2)
+    first = (await page(api, token))["items"][0]["id"]
+    async with following(api, token, f"after={first}", **{"last-event-id": ""}) as client:
+        assert told(await client.event()) == 2
+
+
 async def test_a_stream_that_breaks_before_its_first_event_loses_none(
     api: Api, token: str, operator: TenantRecord, charge_point: ChargePointId
 ) -> None:

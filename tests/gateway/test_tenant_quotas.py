@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.gateway.tenant_quotas import TenantQuotas
+from app.ocpp import FrameBuffer
 from app.settings import Settings
 from app.types import TenantId
 from tests.support.limits import times_hit
@@ -21,7 +23,8 @@ class Worker:
         self.clock = SetClock()
         self.told: list[tuple[TenantId, str]] = []
         settings = Settings(credential_pepper="pepper").model_copy(update=changes)
-        self.quotas = TenantQuotas(settings, self.clock, lambda *found: self.told.append(found))
+        self.frames = FrameBuffer(1000, 1_000_000, settings.frame_log_bytes_of_tenant_per_day)
+        self.quotas = TenantQuotas(settings, self.clock, self.frames, lambda *found: self.told.append(found))
 
     def look(self) -> dict[TenantId, float]:
         """Return for how many seconds each tenant is slowed down."""
@@ -32,7 +35,7 @@ class Worker:
 
 async def hear(worker: Worker, tenant_id: TenantId, messages: int, note: str = "") -> SessionHarness:
     """Let a charge point of a tenant send DataTransfers."""
-    harness = SessionHarness(tenant_id=tenant_id, quotas=worker.quotas)
+    harness = SessionHarness(tenant_id=tenant_id, quotas=worker.quotas, frames=worker.frames)
     for number in range(messages):
         call = [2, str(number), "DataTransfer", {"vendorId": "acme", "data": note}]
         (answer,) = await harness.receive(json.dumps(call))
@@ -82,3 +85,22 @@ async def test_each_tenant_has_counters_of_its_own() -> None:
     counted = list(worker.quotas.look(lambda *_: None))
     assert [(one.frames_in, one.frames_out) for one in counted] == [(2, 2), (1, 1)]
     assert list(worker.quotas.look(lambda *_: None)) == []
+
+
+async def test_beyond_its_quota_of_the_frame_log_a_tenant_is_answered_and_not_logged() -> None:
+    worker = Worker(frame_log_bytes_of_tenant_per_day=2_000)
+    before = shed()
+    await hear(worker, FLOOD, 3, "x" * 900)
+    logged_of_flood = len(worker.frames)
+    await hear(worker, OTHER, 1)
+    assert len(worker.frames) == logged_of_flood + 2
+    worker.look()
+    # Each message and its answer.
+    assert shed() - before == 6 - logged_of_flood > 0
+    assert worker.told == [(FLOOD, "frame_log")]
+
+
+def shed() -> float:
+    return (
+        REGISTRY.get_sample_value("stationmaster_frame_log_shed_total", {"reason": "quota_of_tenant"}) or 0.0
+    )

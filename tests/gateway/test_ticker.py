@@ -13,6 +13,7 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.tenant_quotas import TenantQuotas
 from app.gateway.ticker import CallDeadlines, Ticker
+from app.ocpp import FrameBuffer
 from app.settings import Settings
 
 
@@ -63,7 +64,9 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
         deadlines.sessions.add(cast(Session, session))
     ticker = Ticker(
         deadlines,
-        TenantQuotas(Settings(credential_pepper="pepper"), SystemClock(), lambda *_: None),
+        TenantQuotas(
+            Settings(credential_pepper="pepper"), SystemClock(), FrameBuffer(1, 1, 1), lambda *_: None
+        ),
         cast(LastSeenRecorder, BrokenRecorder()),
         cast(Registry, FakeRegistry()),
         SystemClock(),

@@ -85,7 +85,17 @@ async def test_a_whole_server_is_ready_and_shows_names_only(
     api.app.state.services.add(HealthService(sources()))
     answer = await api.call("GET", "/health/ready")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-    checks = ("database", "ledger", "schema", "pepper", "transaction_ids", "clock", "disk", "redis")
+    checks = (
+        "database",
+        "ledger",
+        "schema",
+        "pepper",
+        "transaction_ids",
+        "partitions",
+        "clock",
+        "disk",
+        "redis",
+    )
     assert answer.json() == {"status": "ok", "checks": dict.fromkeys((*checks, "redis_eviction"), "ok")}
     alive = await api.call("GET", "/health/live")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})

@@ -1,5 +1,7 @@
 """Facts make a server ready, or not ready, or a warning."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from app.health.records import (
@@ -17,6 +19,7 @@ from app.health.rules import (
     judge_disk,
     judge_eviction,
     judge_ledger,
+    judge_partitions,
     judge_pepper,
     judge_redis,
     judge_schema,
@@ -145,3 +148,20 @@ def test_a_redis_that_evicts_keys_is_told(policy: str | None, state: CheckState)
 def test_a_warning_leaves_a_server_ready() -> None:
     assert HealthReport((Check("database"), Check("clock", WARNING, "5 s"))).is_ready
     assert not HealthReport((Check("database", FAILING, "standby"), Check("clock"))).is_ready
+
+
+@pytest.mark.parametrize(
+    ("ahead", "state", "words"),
+    [
+        (timedelta(days=1), OK, ""),
+        (timedelta(hours=23), WARNING, "frame_runs ends at 2026-12-31T23:00:00+00:00"),
+        (timedelta(days=-3), WARNING, "wait in frame_runs_other"),
+    ],
+)
+def test_a_table_without_a_partition_for_its_next_rows_is_told(
+    ahead: timedelta, state: CheckState, words: str
+) -> None:
+    now = datetime(2026, 12, 31, tzinfo=UTC)
+    found = judge_partitions({"events": now + timedelta(days=3), "frame_runs": now + ahead}, now)
+    assert (found.name, found.state) == ("partitions", state)
+    assert words in found.reason

@@ -75,7 +75,7 @@ def test_a_link_speaks_it_in_both_directions(invented: Protocol) -> None:
 
 
 def test_a_conversation_speaks_it_and_logs_it(invented: Protocol) -> None:
-    frames = FrameBuffer(10, 10_000)
+    frames = FrameBuffer(10, 10_000, 10_000)
     conversation = new_conversation(protocol=invented, frames=frames)
     greeting, unknown = '[2,"1","Greet",{"name":"Ada"}]', '[2,"2","Heartbeat",{}]'
     [call] = conversation.text(greeting) or []

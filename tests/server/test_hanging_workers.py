@@ -17,7 +17,7 @@ from app.server.embedded import Engines
 from tests.support.processes import TIMEOUT_S, gone, on_engines, serving, until, workers_of
 
 # Processes start slowly on a busy machine with two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 # What a worker does after a signal of a test: its event loop is stuck, or as busy as can be. It sleeps
 # instead of computing, because the machine has other tests to run.
@@ -130,6 +130,9 @@ def test_a_busy_worker_is_not_taken_for_one_that_hangs(server: Server) -> None:
     _hang(server, second)
     assert busy in server.workers()
     assert server.hung() == [*hung_before, first, second]
+    # It would take long to stop.
+    os.kill(busy, signal.SIGKILL)
+    until(lambda: len(server.workers() - {busy}) == 3)
 
 
 def test_the_time_in_which_the_supervisor_was_stopped_does_not_count(server: Server) -> None:

@@ -27,7 +27,7 @@ def new_conversation(**given: Any) -> Conversation:
         "burst": 1_000_000,
         "meters": MeterQueue(512, 1000, lambda: None),
         "counters": Counters(CALL_SECONDS.bounds_s),
-        "frames": FrameBuffer(1000, 1_000_000),
+        "frames": FrameBuffer(1000, 1_000_000, 1_000_000),
         "clock": None,
     }
     conversation = Conversation(**(usual | given))

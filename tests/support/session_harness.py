@@ -135,7 +135,7 @@ class FakeLedger:
 
 @dataclass
 class FakeFrameLog:
-    buffer: FrameBuffer = field(default_factory=lambda: FrameBuffer(1000, 1_000_000))
+    buffer: FrameBuffer = field(default_factory=lambda: FrameBuffer(1000, 1_000_000, 1_000_000))
 
     @property
     def rows(self) -> list[tuple[str, str, Any]]:
@@ -235,11 +235,14 @@ class SessionHarness:
         limits: SessionLimits = LIMITS,
         tenant_id: int = 1,
         quotas: TenantQuotas | None = None,
+        frames: FrameBuffer | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.transport = ListTransport()
         self.storage = FakeStorage()
         self.storage.ledger.sent = self.transport.sent
+        if frames is not None:
+            self.storage.frame_log.buffer = frames
         self.commands = FakeCommands()
         self.deadlines = CallDeadlines()
         self.deviations = ListRecorder(self.clock)
@@ -273,7 +276,10 @@ class SessionHarness:
             deviations=self.deviations,
             clock=self.clock,
             limits=limits,
-            quotas=quotas or TenantQuotas(Settings(credential_pepper="pepper"), self.clock, lambda *_: None),
+            quotas=quotas
+            or TenantQuotas(
+                Settings(credential_pepper="pepper"), self.clock, frame_log.buffer, lambda *_: None
+            ),
             watch_deadlines=self.deadlines.sessions.add,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )

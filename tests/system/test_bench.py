@@ -24,6 +24,8 @@ from tests.support.account import open_account
 from tests.support.server import Served, serving
 from tests.support.tls_proxy import Authority
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def program() -> str:

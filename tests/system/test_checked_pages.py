@@ -10,7 +10,7 @@ from tests.support.chromium import Chromium
 from tests.support.page_checkers import PageCheckers
 from tests.system.test_look import PAGES
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 CHECKED = [
     *PAGES,

@@ -17,6 +17,8 @@ from tests.support.receiver import receiving
 from tests.support.server import Operator, Served, serving
 from tests.support.swarm import LedgeredChargePoint
 
+pytestmark = pytest.mark.long
+
 SEED = 20261201
 CHARGE_POINTS = 5
 SESSIONS = 3

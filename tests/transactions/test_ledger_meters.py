@@ -4,9 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
-from app.transactions.records import DamagedRecord
+from app.clock import microseconds_of
+from app.database.partitions import METER_VALUES, partitions_of
+from app.transactions.records import DamagedRecord, MeterReading
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import MeterValueRecord
 from app.types import Json
@@ -105,6 +108,38 @@ async def test_content_is_kept_as_it_came(records: ChargePointRecords, sampled: 
         await records.storage.ledger.meter_values(readings)
     [row] = await _all(records)
     assert row.sampled_values == sampled
+
+
+@pytest.mark.parametrize(
+    "reported_time",
+    [
+        pytest.param(None, id="the time counts"),
+        pytest.param("1970-01-01T00:00:00Z", id="a dead clock"),
+        pytest.param("", id="no time"),
+    ],
+)
+async def test_a_retry_in_the_next_month_finds_its_sample(
+    records: ChargePointRecords, database_url: str, reported_time: str | None
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        partitions = await partitions_of(connection, METER_VALUES)
+        bound = min(one.until for one in partitions if one.until is not None)
+        for arrival in (bound - timedelta(seconds=1), bound + timedelta(seconds=1)):
+            # A time that says nothing is that of the arrival.
+            sampled_at = bound - timedelta(seconds=1) if reported_time is None else arrival
+            sample = MeterReading(microseconds_of(sampled_at), '[{"value": "1"}]', reported_time)
+            await records.storage.ledger.meter_values(
+                records.readings(transaction_id=5, readings=[sample], received_at_us=microseconds_of(arrival))
+            )
+        [place] = await connection.fetch(
+            "select tableoid::regclass::text from meter_values where charge_point_id = $1", records.record.id
+        )
+    finally:
+        await connection.close()
+    assert place[0] == "meter_values_before"
+    [row] = await _all(records)
+    assert row.received_at == bound - timedelta(seconds=1)
 
 
 async def test_what_json_allows_and_the_database_does_not_is_replaced(

@@ -52,3 +52,24 @@ async def test_requests_wait_for_one_making_and_others_do_not() -> None:
     await asyncio.gather(first, second)
     assert [message["body"] for message in sent if "body" in message] == [b'{"a":1}'] * 2
     assert len(made) == 1
+
+
+async def test_a_making_that_failed_is_tried_again() -> None:
+    results: list[Document | None] = [None, json_document({"a": 1})]
+
+    def make() -> Document:
+        if (result := results.pop(0)) is None:
+            raise RuntimeError
+        return result
+
+    lazy = LazyDocument(make)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "headers": []}
+    with pytest.raises(RuntimeError):
+        await lazy.send(scope, send)
+    await lazy.send(scope, send)
+    assert sent[1]["body"] == b'{"a":1}'

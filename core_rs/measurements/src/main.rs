@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use ocpp_core::conversation::counters::Counters;
-use ocpp_core::conversation::frame_log::FrameLog;
+use ocpp_core::conversation::frame_log::{self, FrameLog};
 use ocpp_core::conversation::meter_queue::MeterQueue;
 use ocpp_core::conversation::{self, Around, Conversation, Found};
 use ocpp_core::link::judge;
@@ -21,6 +21,9 @@ use ocpp_core::protocol::Protocol;
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::websocket::{Deframer, Limits, Side, text_frame_into};
 use stationmaster_postgres_rows::meter_values;
+
+const LOG_LIMITS: frame_log::Limits =
+    frame_log::Limits { frames: 100_000, bytes: 1 << 30, tenant_bytes_per_day: 1 << 40 };
 
 /// Do one thing with a frame:
 ///
@@ -93,7 +96,7 @@ fn whole(protocol: &'static Protocol, text: &str, count: usize) {
     const CONNECTIONS: usize = 4;
     let frames = masked_frames(text);
     let mut conversations: Vec<_> = (0..CONNECTIONS).map(|_| conversation(protocol)).collect();
-    let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
+    let (mut log, mut meters) = (FrameLog::new(LOG_LIMITS), MeterQueue::new(512, 512));
     let (mut counters, mut scratch) = (Counters::new(vec![0.01, 0.1, 1.0]), Vec::new());
     for number in 1..=count {
         let place = number % CONNECTIONS;
@@ -124,7 +127,7 @@ fn answered(protocol: &'static Protocol, text: &str, count: usize) {
     let frames = masked_frames(text);
     let mut conversation = conversation(protocol);
     conversation.set_accepted(true);
-    let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
+    let (mut log, mut meters) = (FrameLog::new(LOG_LIMITS), MeterQueue::new(512, 512));
     let (mut counters, mut scratch) = (Counters::new(vec![0.01, 0.1, 1.0]), Vec::new());
     let (mut written, mut answers) = (Vec::new(), 0);
     for frame in frames.iter().cycle().take(count) {

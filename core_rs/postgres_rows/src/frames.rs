@@ -107,7 +107,7 @@ pub fn unpack(packed: &[u8], last_at_us: i64) -> Result<StoredRun, Damaged> {
 
 #[cfg(test)]
 mod tests {
-    use ocpp_core::conversation::frame_log::{Entry, FrameLog};
+    use ocpp_core::conversation::frame_log::{Entry, FrameLog, Limits};
 
     use super::{StoredFrame, StoredRun, unpack};
     use crate::packed_text::Damaged;
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_run_is_a_row_and_comes_back() {
-        let mut log = FrameLog::new(10, 1000);
+        let mut log = FrameLog::new(Limits { frames: 10, bytes: 1000, tenant_bytes_per_day: 1000 });
         log.record(&Entry { deviations: Some("[]"), ..entry("t\0") });
         log.record(&Entry { at_us: 946_684_800_000_103, direction: "out", ..entry("u") });
         let batch = log.take().expect("two frames wait");
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn each_run_is_a_row() {
-        let mut log = FrameLog::new(10, 1000);
+        let mut log = FrameLog::new(Limits { frames: 10, bytes: 1000, tenant_bytes_per_day: 1000 });
         for connection_id in ["c", "d", "d", "e"] {
             log.record(&Entry { connection_id, ..entry("x") });
         }

@@ -1,6 +1,8 @@
 //! The frame log's buffer as a Python class, and the removal of secrets from frames.
 
-use ocpp_core::conversation::frame_log::{self, RUN_SPAN_US};
+use std::collections::HashMap;
+
+use ocpp_core::conversation::frame_log::{self, Limits, RUN_SPAN_US};
 use ocpp_core::frame::redact as core_redact;
 use ocpp_core::frame::secrets;
 use pyo3::prelude::*;
@@ -23,8 +25,9 @@ impl FrameBuffer {
     const RUN_SPAN_US: i64 = RUN_SPAN_US;
 
     #[new]
-    fn new(frames_limit: usize, bytes_limit: usize) -> Self {
-        Self { log: frame_log::FrameLog::new(frames_limit, bytes_limit) }
+    fn new(frames_limit: usize, bytes_limit: usize, tenant_bytes_per_day: u64) -> Self {
+        let limits = Limits { frames: frames_limit, bytes: bytes_limit, tenant_bytes_per_day };
+        Self { log: frame_log::FrameLog::new(limits) }
     }
 
     fn take<'py>(&mut self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, usize)> {
@@ -33,6 +36,10 @@ impl FrameBuffer {
 
     fn take_shed(&mut self) -> usize {
         self.log.take_shed()
+    }
+
+    fn take_beyond_quota(&mut self) -> HashMap<i64, u64> {
+        self.log.take_beyond_quota()
     }
 
     fn __len__(&self) -> usize {

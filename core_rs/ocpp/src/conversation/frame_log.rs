@@ -5,9 +5,10 @@
 //! cannot store, becomes U+FFFD, so that no frame can make a whole COPY fail.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
+use super::log_quota::LogQuota;
 use crate::frame::redact;
 
 /// Longest time between the first and the last frame of a run. A search by time relies on it.
@@ -112,18 +113,29 @@ pub struct FrameLog {
     batches: VecDeque<FrameBatch>,
     frames: usize,
     bytes: usize,
-    frames_limit: usize,
-    bytes_limit: usize,
+    limits: Limits,
+    quota: LogQuota,
     shed: usize,
     last_id: i64,
 }
 
+/// The bounds of a frame log.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most frames that wait.
+    pub frames: usize,
+    /// Most bytes that wait.
+    pub bytes: usize,
+    /// Most bytes of frames that one tenant logs in a day, by UTC.
+    pub tenant_bytes_per_day: u64,
+}
+
 impl FrameLog {
-    /// Create an empty log. `frames_limit` and `bytes_limit` bound what waits.
+    /// Create an empty log.
     #[must_use]
-    pub fn new(frames_limit: usize, bytes_limit: usize) -> Self {
-        let batches = VecDeque::new();
-        Self { batches, frames: 0, bytes: 0, frames_limit, bytes_limit, shed: 0, last_id: 0 }
+    pub fn new(limits: Limits) -> Self {
+        let (batches, quota) = (VecDeque::new(), LogQuota::new(limits.tenant_bytes_per_day));
+        Self { batches, frames: 0, bytes: 0, limits, quota, shed: 0, last_id: 0 }
     }
 
     /// How many frames wait.
@@ -132,10 +144,13 @@ impl FrameLog {
         self.frames
     }
 
-    /// Add a frame. Without room for it, drop and count it.
+    /// Add a frame. Without room for it, or beyond the quota of its tenant, drop and count it.
     pub fn record(&mut self, entry: &Entry<'_>) {
-        if self.frames >= self.frames_limit || self.bytes + entry.text.len() > self.bytes_limit {
+        if self.frames >= self.limits.frames || self.bytes + entry.text.len() > self.limits.bytes {
             self.shed += 1;
+            return;
+        }
+        if !self.quota.take(entry.tenant_id, entry.text.len(), entry.at_us) {
             return;
         }
         if self.batches.back().is_none_or(FrameBatch::is_full) {
@@ -147,10 +162,16 @@ impl FrameLog {
         }
     }
 
-    /// Return how many frames were dropped since the last call.
+    /// Return how many frames were dropped since the last call, because the log was full.
     #[must_use]
     pub fn take_shed(&mut self) -> usize {
         std::mem::take(&mut self.shed)
+    }
+
+    /// Return how many frames were dropped since the last call, because their tenant has used its quota.
+    #[must_use]
+    pub fn take_beyond_quota(&mut self) -> HashMap<i64, u64> {
+        self.quota.take_beyond()
     }
 
     /// Remove and return the oldest batch; `None` when no frame waits.
@@ -265,7 +286,11 @@ fn without_nul(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, FrameLog};
+    use super::{Entry, FrameLog, Limits};
+
+    fn log_of(frames: usize, bytes: usize) -> FrameLog {
+        FrameLog::new(Limits { frames, bytes, tenant_bytes_per_day: u64::MAX })
+    }
 
     fn entry(text: &str) -> Entry<'_> {
         Entry {
@@ -281,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_run_is_of_one_connection_and_one_second() {
-        let mut log = FrameLog::new(100, 1_000_000);
+        let mut log = log_of(100, 1_000_000);
         let forty_thousand = "x".repeat(40_000);
         for (charge_point_id, connection_id, after_us, text) in [
             (2, "c", 0, "1"),
@@ -304,7 +329,7 @@ mod tests {
 
     #[test]
     fn each_frame_has_a_number_of_its_own() {
-        let mut log = FrameLog::new(100, 1_000_000);
+        let mut log = log_of(100, 1_000_000);
         for connection_id in ["c", "d", "d", "e"] {
             log.record(&Entry { connection_id, ..entry("x") });
         }
@@ -318,13 +343,13 @@ mod tests {
 
     #[test]
     fn many_frames_come_in_batches_that_make_room() {
-        let mut log = FrameLog::new(super::BATCH_FRAMES + 2, 1_000_000);
+        let mut log = log_of(super::BATCH_FRAMES + 2, 1_000_000);
         (0..super::BATCH_FRAMES + 3).for_each(|_| log.record(&entry("x")));
         let batches = [log.take(), log.take(), log.take()];
         let frames = batches.map(|batch| batch.map(|batch| batch.len()));
         assert_eq!(frames, [Some(super::BATCH_FRAMES), Some(2), None]);
         assert_eq!((log.frames(), log.bytes, log.take_shed()), (0, 0, 1));
-        let mut log = FrameLog::new(10, 10_000_000);
+        let mut log = log_of(10, 10_000_000);
         (0..3).for_each(|_| log.record(&entry(&"x".repeat(super::BATCH_BYTES / 2))));
         let frames = [log.take(), log.take()].map(|batch| batch.map(|batch| batch.len()));
         assert_eq!(frames, [Some(2), Some(1)]);
@@ -332,21 +357,31 @@ mod tests {
 
     #[test]
     fn no_more_than_its_bounds_is_kept() {
-        let mut log = FrameLog::new(2, 10_000);
+        let mut log = log_of(2, 10_000);
         (0..3).for_each(|_| log.record(&entry("x")));
         assert_eq!((log.frames(), log.take_shed(), log.take_shed()), (2, 1, 0));
-        let mut log = FrameLog::new(100, 200);
+        let mut log = log_of(100, 200);
         log.record(&entry(&"x".repeat(201)));
         assert_eq!((log.frames(), log.take_shed()), (0, 1));
     }
 
     #[test]
     fn secrets_are_hidden() {
-        let mut log = FrameLog::new(10, 1000);
+        let mut log = log_of(10, 1000);
         let text = r#"[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"hunter2"}]"#;
         log.record(&entry(text));
         let batch = log.take().expect("one frame waits");
         assert_eq!(batch.runs().count(), 1);
         assert!(!batch.texts.contains("hunter2"));
+    }
+
+    #[test]
+    fn beyond_its_quota_a_tenant_is_not_logged_and_others_are() {
+        let mut log = FrameLog::new(Limits { frames: 10, bytes: 1_000, tenant_bytes_per_day: 5 });
+        for (tenant_id, text) in [(1, "12345"), (1, "6"), (2, "1")] {
+            log.record(&Entry { tenant_id, ..entry(text) });
+        }
+        assert_eq!((log.frames(), log.take_shed()), (2, 0));
+        assert_eq!(log.take_beyond_quota(), [(1, 1)].into());
     }
 }

@@ -10,6 +10,7 @@ mod found;
 pub mod frame_log;
 mod heartbeat;
 mod input;
+pub mod log_quota;
 pub mod meter_queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::counters::Counters;
-use super::frame_log::FrameLog;
+use super::frame_log::{FrameLog, Limits};
 use super::meter_queue::MeterQueue;
 use super::*;
 use crate::protocol::Protocol;
@@ -50,7 +50,7 @@ impl Bench {
         conversation.register();
         Self {
             conversation,
-            frames: FrameLog::new(100, 100_000),
+            frames: FrameLog::new(Limits { frames: 100, bytes: 100_000, tenant_bytes_per_day: u64::MAX }),
             meters: MeterQueue::new(8, 8),
             counters: Counters::new(vec![1.0]),
             now: 0.0,
