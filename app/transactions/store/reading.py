@@ -57,8 +57,12 @@ _COLUMNS = columns_of(
 )
 # As `_meter_value` reads them.
 _VALUE_COLUMNS = (
-    *columns_of(MeterValueRecord, _VALUES, sampled_values_json=_VALUES.c.packed_values),
-    cast(_VALUES.c.sampled_values, Text).label("sampled_values_json"),
+    *columns_of(
+        MeterValueRecord,
+        _VALUES,
+        sampled_values_json=cast(_VALUES.c.sampled_values, Text).label("sampled_values_json"),
+    ),
+    _VALUES.c.packed_values,
 )
 _ORPHAN_COLUMNS = columns_of(StoredOrphan, _ORPHANS, payload=cast(_ORPHANS.c.payload, Text).label("payload"))
 _SLACK = timedelta(days=1)
@@ -121,7 +125,7 @@ _NEWEST_POWER: Final = Statement(
         select newest.* from transactions as running
         cross join lateral (
             select charge_point_id, connector_id, transaction_id, sampled_at, received_at, context,
-                packed_values, digest, sampled_values::text as sampled_values_json
+                sampled_values::text as sampled_values_json, digest, packed_values
             from meter_values
             where tenant_id = running.tenant_id and charge_point_id = running.charge_point_id
                 and sampled_at >= :since and connector_id = running.connector_id
@@ -296,8 +300,9 @@ class TransactionStore:
 
 
 def _meter_value(row: Row) -> MeterValueRecord:
-    *before, packed_values, digest, sampled_values = row.values()
-    return MeterValueRecord._make((*before, samples_text(packed_values, sampled_values), digest))
+    *values, packed_values = row.values()
+    record = MeterValueRecord._make(values)
+    return record._replace(sampled_values_json=samples_text(packed_values, record.sampled_values_json))
 
 
 def _orphan(row: Row) -> StoredOrphan:
