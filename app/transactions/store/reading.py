@@ -301,7 +301,7 @@ class TransactionStore:
 
 def _meter_value(row: Row) -> MeterValueRecord:
     *values, packed_values = row.values()
-    record = MeterValueRecord._make(values)
+    record = MeterValueRecord(*values)
     return record._replace(sampled_values_json=samples_text(packed_values, record.sampled_values_json))
 
 
