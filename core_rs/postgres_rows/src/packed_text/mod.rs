@@ -2,7 +2,7 @@
 //!
 //! Frames repeat the names of the standard, and differ in ids, times and numbers. So a packed text is a sequence
 //! of codes: a phrase of a fixed list, a number or a time with two characters in a byte, an id, or any other bytes
-//! as they are. A MeterValues with its answer takes a tenth of its text; by zstd with a dictionary it takes a sixth,
+//! as they are. A `MeterValues` with its answer takes a tenth of its text; by zstd with a dictionary it takes a sixth,
 //! because a short text leaves a general method too little to learn from. No text grows by more than one byte in
 //! sixteen, and two.
 //!
