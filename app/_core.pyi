@@ -50,9 +50,12 @@ __all__ = [
     "distribute_site",
     "is_secret_name",
     "meter_digest",
+    "pack_samples",
     "ping_frame",
     "redact",
     "text_frame",
+    "unpack_frames",
+    "unpack_samples",
 ]
 
 _Json: TypeAlias = dict[str, Any]
@@ -211,6 +214,19 @@ class FrameBuffer:
         """Return how many frames were dropped since the last call, beyond the quotas of their tenants."""
 
     def __len__(self) -> int: ...
+
+def unpack_frames(
+    packed: bytes, last_at_us: int
+) -> tuple[str, list[tuple[int, Literal["in", "out"], str, str | None]]]:
+    """Return the connection id of a stored run and its frames: time, direction, text, deviations as JSON.
+
+    Args:
+        packed: the column of that name.
+        last_at_us: the time of the last frame in microseconds since 1970, the column `at`.
+
+    Raises:
+        ValueError: the bytes are damaged, or a newer version has packed them.
+    """
 
 @final
 class Send:
@@ -960,6 +976,16 @@ def distribute_site(
     rests; minimum_single_phase_s: the shortest time on one phase. dead_band_a, dead_band_percent: the larger
     one counts; a present limit does not change by less as far as it fits. rise_a: the most by which a limit
     rises at once; None: any amount.
+    """
+
+def pack_samples(sampled_values: str) -> bytes:
+    """Return the JSON text of `sampledValue` in few bytes, as it is stored."""
+
+def unpack_samples(packed_values: bytes) -> str:
+    """Return the exact text that was packed.
+
+    Raises:
+        ValueError: the bytes are damaged, or a newer version has packed them.
     """
 
 def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:

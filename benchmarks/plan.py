@@ -24,6 +24,11 @@ class Plan:
     durable_warm_up_s: float
     durable_round_s: float
     log_mebibytes: int
+    # Bytes on disk and in the write-ahead log.
+    bytes_sockets: int
+    bytes_past_rows: int
+    bytes_rounds: int
+    bytes_round_s: float
     # Connection storm.
     storm_connections: int
     storm_at_once: int
@@ -63,6 +68,7 @@ class Plan:
             *self.growth_sockets,
             3 * self.idle_per_worker,
             self.storm_connections,
+            self.bytes_sockets,
             self.command_charge_points,
         )
 
@@ -81,6 +87,10 @@ SHORT = Plan(
     durable_warm_up_s=0.7,
     durable_round_s=3.0,
     log_mebibytes=1024,
+    bytes_sockets=200,
+    bytes_past_rows=400,
+    bytes_rounds=3,
+    bytes_round_s=8.0,
     storm_connections=1000,
     storm_at_once=64,
     storm_rounds=3,
@@ -119,6 +129,10 @@ FULL = Plan(
     durable_warm_up_s=1.0,
     durable_round_s=5.0,
     log_mebibytes=1024,
+    bytes_sockets=500,
+    bytes_past_rows=400,
+    bytes_rounds=5,
+    bytes_round_s=15.0,
     storm_connections=5000,
     storm_at_once=256,
     storm_rounds=5,
@@ -157,6 +171,10 @@ QUICK = Plan(
     durable_warm_up_s=0.05,
     durable_round_s=1.0,
     log_mebibytes=1,
+    bytes_sockets=4,
+    bytes_past_rows=10,
+    bytes_rounds=1,
+    bytes_round_s=1.0,
     storm_connections=4,
     storm_at_once=2,
     storm_rounds=1,

@@ -205,6 +205,16 @@ def _commands(commands: Mapping[str, Any]) -> Panel:
     return Panel("Commands, REST to socket to REST", "milliseconds", rows, goal)
 
 
+def _bytes(found: Mapping[str, Any]) -> Panel:
+    names = {"meter_values": "sample row and index", "frame_runs": "frame and answer, and index"}
+    rows = [(name, [Bar("PostgreSQL", found["disk"][table]["all"])]) for table, name in names.items()]
+    for setting, figures in found["log"].items():
+        for when, figure in figures.items():
+            label = f"log {when.replace('_', ' ')}, {setting.removeprefix('wal_')}"
+            rows.append((label.replace("_", " "), [Bar("PostgreSQL", figure["median"])]))
+    return Panel("One MeterValues on disk and in the write-ahead log", "bytes", rows)
+
+
 def _growth(growth: Mapping[str, Any]) -> Panel:
     rows = []
     for size, label in (("sockets", "charge points"), ("rows", "rows stored")):
@@ -243,6 +253,7 @@ _PANELS: Final = {
     "micro": _micro,
     "wire": _wire,
     "durable": _durable,
+    "bytes": _bytes,
     "storm": _storm,
     "commands": _commands,
     "growth": _growth,

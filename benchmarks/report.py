@@ -16,6 +16,9 @@ GOALS = {
     "transaction_pairs_per_s": 4_000.0,
     "half_load_p50_ms": 5.0,
     "half_load_p99_ms": 25.0,
+    "disk_bytes": 250.0,
+    "log_bytes": 1_000.0,
+    "log_after_checkpoint_bytes": 4_000.0,
     "idle_bytes": 6_000.0,
     "three_workers_bytes": 450e6,
     "storm_connections_per_s": 1_500.0,
@@ -203,6 +206,28 @@ def _durable(durable: dict[str, Any]) -> list[str]:
     ]
 
 
+def _bytes(found: dict[str, Any]) -> list[str]:
+    parts = ("heap", "toast", "indexes", "all", "rows")
+    disk = [
+        [table, *(f"{figures[part]:.0f}" for part in parts[:-1]), str(figures["rows"])]
+        for table, figures in found["disk"].items()
+    ]
+    log = [
+        [setting, *(f"{figures[when]['median']:.0f}" for when in ("after_checkpoint", "otherwise"))]
+        for setting, figures in found["log"].items()
+    ]
+    return [
+        f"## Bytes of one MeterValues, {found['sockets']} sockets",
+        "",
+        *_table(["on disk", *parts], disk),
+        "",
+        *_table(["in the write-ahead log", "after a checkpoint", "otherwise"], log),
+        "",
+        f"Goals: {GOALS['disk_bytes']:.0f} on disk in each table; in the log "
+        f"{GOALS['log_after_checkpoint_bytes']:.0f} after a checkpoint, {GOALS['log_bytes']:.0f} otherwise.",
+    ]
+
+
 def _commands(commands: dict[str, Any]) -> list[str]:
     columns = {
         "p50 ms": ("p50_ms", 2),
@@ -325,6 +350,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "schedules": _schedules,
     "wire": _wire,
     "durable": _durable,
+    "bytes": _bytes,
     "commands": _commands,
     "storm": _storm,
     "tls": _tls,

@@ -1,42 +1,25 @@
-"""SQL that reads the frame log. A row is a run: several frames of one connection."""
+"""SQL that reads the frame log. A row is a run: several frames of one connection, packed by the core."""
 
-import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Text, column, delete, func, select, true, tuple_
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy import Row, delete, select
 
-from app.database.repository import Repository, columns_of, like_prefix
+from app.clock import microseconds_of, moment_of
+from app.database.repository import Repository
 from app.database.unit_of_work import PlatformWork
 from app.frame_log import tables
 from app.frame_log.records import FrameFilter, FrameRecord
-from app.ocpp import FrameBuffer
+from app.frame_log.rules import listed
+from app.ocpp import FrameBuffer, unpack_frames
 from app.types import TenantId
 
 _RUN = tables.frame_runs
-_FRAME = (
-    func.unnest(_RUN.c.times, _RUN.c.directions, _RUN.c.texts, _RUN.c.deviations)
-    .table_valued(
-        column("at", TIMESTAMP(timezone=True)),
-        column("direction", Text),
-        column("text", Text),
-        column("deviations", JSONB),
-        with_ordinality="place",
-        name="frame",
-    )
-    .render_derived()
-)
-_NUMBER = _RUN.c.id + _FRAME.c.place - 1
-_COLUMNS = columns_of(
-    FrameRecord,
-    _RUN,
-    id=_NUMBER,
-    run_at=_RUN.c.at,
-    **{name: _FRAME.c[name] for name in ("at", "direction", "text", "deviations")},
-)
 _RUN_SPAN = timedelta(microseconds=FrameBuffer.RUN_SPAN_US)
+_RUNS_AT_ONCE: Final = 50
+"""Few enough that the worker does other things between two reads of a search, even if each run has 64 KiB."""
 
 
 class FrameStore(Repository):
@@ -50,36 +33,56 @@ class FrameStore(Repository):
         filters: FrameFilter | None = None,
     ) -> list[FrameRecord]:
         """Return frames, the newest first. after: (run_at, id) of the last one seen."""
-        statement = (
-            select(*_COLUMNS)
-            .join(_FRAME, true())
-            .where(_RUN.c.tenant_id == self.tenant_id, _RUN.c.charge_point_id == charge_point_id)
+        narrow = filters or FrameFilter()
+        statement = select(_RUN).where(
+            _RUN.c.tenant_id == self.tenant_id, _RUN.c.charge_point_id == charge_point_id
         )
         if after is not None:
-            # The condition on the run comes first, so that the index is used.
-            statement = statement.where(_RUN.c.at <= after[0], tuple_(_RUN.c.at, _NUMBER) < tuple_(*after))
-        statement = statement.where(*_conditions(filters or FrameFilter()))
-        statement = statement.order_by(_RUN.c.at.desc(), _NUMBER.desc()).limit(limit)
-        return [FrameRecord(*row) for row in await self.connection.execute(statement)]
+            statement = statement.where(_RUN.c.at <= after[0])
+        if narrow.from_at is not None:
+            statement = statement.where(_RUN.c.at >= narrow.from_at)
+        if narrow.to_at is not None:
+            statement = statement.where(_RUN.c.at < narrow.to_at + _RUN_SPAN)
+        # Runs of one time are read together, because their frames are listed by their numbers.
+        statement = statement.order_by(_RUN.c.at.desc())
+        found: list[FrameRecord] = []
+        portion = min(limit, _RUNS_AT_ONCE)
+        rest = statement
+        while len(found) < limit:
+            runs = (await self.connection.execute(rest.fetch(portion, with_ties=True))).all()
+            found += listed((frame for run in runs for frame in _frames(run)), after, narrow)
+            if len(runs) < portion:
+                break
+            portion = _RUNS_AT_ONCE
+            rest = statement.where(_RUN.c.at < runs[-1].at)
+        return found[:limit]
 
 
-def _conditions(filters: FrameFilter) -> list[Any]:
-    conditions: list[Any] = []
-    if filters.direction is not None:
-        conditions.append(_FRAME.c.direction == filters.direction)
-    if filters.action is not None:
-        # A CALL begins with message type 2, and its action is a JSON string.
-        conditions.append(_FRAME.c.text.regexp_match(r"^\s*\[\s*2\s*,"))
-        conditions.append(_FRAME.c.text.like("%" + like_prefix(f'"{filters.action}"')))
-    if filters.message_id is not None:
-        # The second member of a frame. Some charge points write it as a number.
-        written = re.escape(orjson.dumps(filters.message_id).decode()[1:-1])
-        conditions.append(_FRAME.c.text.regexp_match(rf'^\s*\[\s*[2-4]\s*,\s*"?{written}"?\s*,'))
-    if filters.from_at is not None:
-        conditions += [_FRAME.c.at >= filters.from_at, _RUN.c.at >= filters.from_at]
-    if filters.to_at is not None:
-        conditions += [_FRAME.c.at < filters.to_at, _RUN.c.at < filters.to_at + _RUN_SPAN]
-    return conditions
+def _frames(run: Row[Any]) -> Iterator[FrameRecord]:
+    """Yield the frames of a stored run in their order."""
+    if run.packed is None:
+        yield from _frames_in_columns(run)
+        return
+    connection_id, frames = unpack_frames(run.packed, microseconds_of(run.at))
+    for number, (at_us, direction, text, deviations) in enumerate(frames, run.id):
+        yield FrameRecord(
+            id=number,
+            run_at=run.at,
+            charge_point_id=run.charge_point_id,
+            at=moment_of(at_us),
+            direction=direction,
+            text=text,
+            deviations=None if deviations is None else orjson.loads(deviations),
+            connection_id=connection_id,
+        )
+
+
+def _frames_in_columns(run: Row[Any]) -> Iterator[FrameRecord]:
+    """Yield the frames of a run that an older version has written."""
+    deviations = run.deviations or [None] * len(run.texts)
+    columns = zip(run.times, run.directions, run.texts, deviations, strict=True)
+    for number, (at, direction, text, found) in enumerate(columns, run.id):
+        yield FrameRecord(number, run.at, run.charge_point_id, at, direction, text, found, run.connection_id)
 
 
 async def delete_frames_of_tenant(work: PlatformWork, tenant_id: TenantId) -> None:

@@ -1,6 +1,6 @@
 """The table of the frame log. Only the store of this package and the migrations use them."""
 
-from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Column, LargeBinary, PrimaryKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from app.database.schema import metadata, time_column
@@ -13,12 +13,15 @@ frame_runs = Table(
     Column("id", BigInteger, nullable=False, autoincrement=False),
     Column("tenant_id", BigInteger, nullable=False),
     Column("charge_point_id", BigInteger, nullable=False),
-    Column("connection_id", Text, nullable=False),
     # The time of the last frame. The first one is at most a second older.
     time_column("at"),
-    Column("times", ARRAY(TIMESTAMP(timezone=True)), nullable=False),
-    Column("directions", ARRAY(Text), nullable=False),
-    Column("texts", ARRAY(Text), nullable=False),
+    # The id of the connection and the frames, as the core packs them.
+    Column("packed", LargeBinary),
+    # Of a row that a server of an older version has written, instead of `packed`.
+    Column("connection_id", Text),
+    Column("times", ARRAY(TIMESTAMP(timezone=True))),
+    Column("directions", ARRAY(Text)),
+    Column("texts", ARRAY(Text)),
     Column("deviations", ARRAY(JSONB(none_as_null=True))),
     PrimaryKeyConstraint("tenant_id", "charge_point_id", "at", "id"),
     postgresql_partition_by="RANGE (at)",

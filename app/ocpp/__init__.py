@@ -47,9 +47,12 @@ from app._core import (
     distribute_site,
     is_secret_name,
     meter_digest,
+    pack_samples,
     ping_frame,
     redact,
     text_frame,
+    unpack_frames,
+    unpack_samples,
 )
 
 Side = Literal["central_system", "charge_point"]
@@ -110,9 +113,12 @@ __all__ = [
     "is_secret_name",
     "messages_of",
     "meter_digest",
+    "pack_samples",
     "ping_frame",
     "redact",
     "text_frame",
+    "unpack_frames",
+    "unpack_samples",
 ]
 
 

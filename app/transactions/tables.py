@@ -136,8 +136,10 @@ meter_values = Table(
     time_column("sampled_at"),
     time_column("received_at"),
     Column("context", Text, nullable=False),
-    # The text as it came: `jsonb` would take it apart for each row, and nothing looks into it.
-    Column("sampled_values", JSON, nullable=False),
+    # The text as it came, as the core packs it.
+    Column("packed_values", LargeBinary),
+    # Of a row that a server of an older version has written, instead of `packed_values`.
+    Column("sampled_values", JSON),
     Column("digest", BigInteger, nullable=False),
     # A time that says nothing, as it came: then `sampled_at` is that of the arrival of the first copy.
     Column("reported_time", Text),

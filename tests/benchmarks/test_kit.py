@@ -76,6 +76,9 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     assert results["durable"]["half_load"]["p99_ms"]["median"] > 0
     assert results["durable"]["stored_meter_values"] > 0
     assert results["durable"]["logged_frames_share"] > 0.9
+    assert results["bytes"]["disk"]["frame_runs"]["all"] > 0
+    for found in results["bytes"]["log"].values():
+        assert min(found[when]["median"] for when in ("after_checkpoint", "otherwise")) > 0
     assert [point["connections"] for point in results["idle"]["points"]] == [0, 4, 8]
     for document in results["catalog"]["documents"].values():
         assert document["asgi"]["throughput_of_bare"] > 0

@@ -15,7 +15,7 @@ from app.commands.rules import has_effects
 from app.composition import command_effects
 from app.database.database import driver_arguments
 from app.database.migrations import configuration
-from app.ocpp import messages_of
+from app.ocpp import messages_of, pack_samples
 from app.server.migration import MigrationError, bring_up_to_date
 from app.settings import Settings
 from tests.support.engines import with_database
@@ -258,4 +258,32 @@ async def test_remote_starts_without_effect_get_a_time_for_it(old_url: str) -> N
     await _go_to(old_url, "0020", command.downgrade)
     states = await connection.fetch("select state from commands where action = 'Reset'")
     assert [row["state"] for row in states] == ["cancelled"]
+    await connection.close()
+
+
+async def test_packed_rows_are_beside_old_ones_and_samples_survive_the_way_back(old_url: str) -> None:
+    await _go_to(old_url, "0085", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    old = '[{"value": "1",  "unit":"Wh"}]'
+    insert = """
+        insert into meter_values (tenant_id, charge_point_id, connector_id, sampled_at, received_at, context,
+            {column}, digest)
+        values (1, 1, 1, '2026-05-01Z', now(), 'periodic', $1, {digest})
+    """
+    await connection.execute(insert.format(column="sampled_values", digest=1), old)
+    await connection.execute(
+        "insert into frame_runs values (1, 1, 1, 'c', now(), array[now()], array['in'], array['x'], null)"
+    )
+    await _go_to(old_url, "0080", command.upgrade)
+    packed = '[{"value":"2"}, {"value":"3\u00e9"}]'
+    await connection.execute(insert.format(column="packed_values", digest=2), pack_samples(packed))
+    await connection.execute(
+        "insert into frame_runs (id, tenant_id, charge_point_id, at, packed) values (2, 1, 1, now(), '')"
+    )
+    samples = "select sampled_values::text from meter_values order by digest"
+    assert [row[0] for row in await connection.fetch(samples)] == [old, None]
+    assert await connection.fetchval("select string_agg(texts[1], '' order by id) from frame_runs") == "x"
+    await _go_to(old_url, "0085", command.downgrade)
+    assert [row[0] for row in await connection.fetch(samples)] == [old, packed]
+    assert [row[0] for row in await connection.fetch("select texts from frame_runs")] == [["x"]]
     await connection.close()

@@ -1,6 +1,7 @@
 """Running servers and a migration: a short wait at most, and a schema that still fits them.
 
-The code of the version before is not here. Its statements fit, if the newest migration only adds.
+The code of the version before is not here. Its statements fit, if the newest migration only adds, or
+makes a column optional.
 """
 
 from collections.abc import AsyncIterator
@@ -76,7 +77,10 @@ async def test_the_newest_migration_only_adds(before_url: str) -> None:
     await migrate(before_url)
     after = await _columns(connection)
     await connection.close()
-    assert {place: after.get(place) for place in before} == before
+    changed = {place: after.get(place) for place, column in before.items() if after.get(place) != column}
+    # A column that the servers of before fill may be left out by the new ones.
+    loosened = {place: before[place]._replace(may_be_left_out=True) for place in changed}
+    assert changed == loosened
     tables = {table for table, _ in before}
     added = {place: column for place, column in after.items() if place not in before}
     in_old_tables = {place: column for place, column in added.items() if place[0] in tables}

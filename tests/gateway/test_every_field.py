@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.ocpp import unpack_samples
 from app.transactions import tables
 from tests.support.gateway import GatewayServer
 from tests.support.mutations import Mutation, Steps, changed, full_payload, mutations
@@ -128,11 +129,11 @@ async def test_no_meter_value_is_lost(server: GatewayServer, charger: RawClient)
     async with server.database.tenant(server.tenant.id) as work:
         meters, orphans, mine = tables.meter_values, tables.orphan_records, server.tenant.id
         values = await work.connection.scalars(
-            select(meters.c.sampled_values).where(meters.c.tenant_id == mine)
+            select(meters.c.packed_values).where(meters.c.tenant_id == mine)
         )
         found = select(orphans.c.payload, orphans.c.raw).where(orphans.c.tenant_id == mine)
         kept = (await work.connection.execute(found)).all()
-    stored = json.dumps([*values, *[list(row) for row in kept]])
+    stored = json.dumps([*map(unpack_samples, values), *[list(row) for row in kept]])
     for mutation, number in sent:
         assert str(number) in stored, mutation
 

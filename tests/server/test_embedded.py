@@ -45,7 +45,13 @@ async def test_a_second_start_keeps_the_data_and_nothing_runs_in_between(engine_
 async def test_the_engines_run_with_the_promised_settings(engine_directory: Path) -> None:
     async with start_embedded(settings_of(engine_directory)) as engines:
         connection = await asyncpg.connect(engines.database_url)
-        for name, value in (("fsync", "on"), ("synchronous_commit", "on"), ("listen_addresses", "")):
+        for name, value in (
+            ("fsync", "on"),
+            ("synchronous_commit", "on"),
+            ("listen_addresses", ""),
+            ("checkpoint_timeout", "30min"),
+            ("wal_compression", "pglz"),
+        ):
             assert await connection.fetchval(f"show {name}") == value
         await connection.close()
         async with Redis.from_url(engines.redis_url) as client:

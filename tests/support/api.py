@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from app.composition import (
     compose_services,
     external_authorization,
 )
+from app.database.text import json_text
 from app.deviations.records import ChargePointCounts, CountedDeviation, SeenDeviation
 from app.deviations.store import add_counts
 from app.events.reader import EventReader
@@ -40,6 +41,7 @@ from app.live.presence import Owner, Presence
 from app.live.shared_buckets import SharedBuckets
 from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.login_attempts.store import add_login_attempts
+from app.ocpp import pack_samples
 from app.outgoing.client import OutgoingClient
 from app.outgoing.signature import new_secret
 from app.settings import Settings
@@ -170,7 +172,13 @@ class Api:
             await work.connection.execute(transaction_tables.transactions.insert().values(values))
         return transaction_id
 
-    async def meter_value(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> None:
+    async def meter_value(
+        self,
+        tenant: TenantRecord,
+        charge_point_id: ChargePointId,
+        sampled_values: Sequence[Any] = ({"value": "1"},),
+        **columns: Any,
+    ) -> None:
         """Store a meter value without a transaction, as the ledger does."""
         values = {
             "tenant_id": tenant.id,
@@ -180,7 +188,7 @@ class Api:
             "sampled_at": NOW,
             "received_at": NOW,
             "context": "periodic",
-            "sampled_values": [{"value": "1"}],
+            "packed_values": pack_samples(json_text(sampled_values)),
             "digest": next(_NUMBERS),
             **columns,
         }

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from app.metrics import CALL_SECONDS
-from app.ocpp import Conversation, Counters, FrameBuffer, MeterQueue
+from app.ocpp import Conversation, Counters, FrameBuffer, MeterQueue, unpack_frames
 from tests.support.protocol import OCPP16
 
 FRAME_BYTES = 262_144
@@ -60,29 +60,13 @@ def _number(data: bytes, place: int, size: int) -> int:
 
 
 def _run(columns: list[bytes | None]) -> list[tuple[str, str, Any]]:
-    names = dict(zip(FrameBuffer.COLUMNS, columns, strict=True))
-    directions, texts = _array(names["directions"]), _array(names["texts"])
-    deviations = [None] * len(texts) if names["deviations"] is None else _array(names["deviations"])
+    packed = columns[FrameBuffer.COLUMNS.index("packed")]
+    assert packed is not None
+    _, frames = unpack_frames(packed, 0)
     return [
-        # The first byte of a `jsonb` is its version.
-        (
-            (direction or b"").decode(),
-            (text or b"").decode(),
-            None if json_ is None else json.loads(json_[1:]),
-        )
-        for direction, text, json_ in zip(directions, texts, deviations, strict=True)
+        (direction, text, None if deviations is None else json.loads(deviations))
+        for _, direction, text, deviations in frames
     ]
-
-
-def _array(data: bytes | None) -> list[bytes | None]:
-    """Read an array: a header of 20 bytes, whose 13th to 16th are the number of elements, then these."""
-    assert data is not None
-    place = 20
-    found: list[bytes | None] = []
-    for _ in range(_number(data, 12, 4)):
-        place, element = _value(data, place)
-        found.append(element)
-    return found
 
 
 def _value(data: bytes, place: int) -> tuple[int, bytes | None]:

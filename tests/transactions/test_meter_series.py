@@ -1,15 +1,18 @@
 """The meter values of a transaction as series, over the API."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.database.text import json_text
 from app.tenants.records import TenantRecord
 from app.transactions import service
 from app.transactions.rules.series import Point, Series, SeriesKey
 from app.transactions.schemas import TransactionSeries, series_fields
+from app.transactions.store.reading import TransactionStore
 from app.types import ChargePointId
 from app.web.rows import encoded
 from tests.support.api import NOW, Api
@@ -181,3 +184,44 @@ def test_values_are_written_exactly_and_as_the_model_says(number: str, text: str
     assert f'"value":{text}}}'.encode() in written
     model = TransactionSeries.model_validate_json(written)
     assert model.model_dump(mode="json")["series"][0]["points"][0]["value"] == float(text)
+
+
+async def test_the_newest_sample_with_a_power_is_found_in_rows_of_any_version(
+    api: Api, operator: TenantRecord
+) -> None:
+    key = await api.charge_point(operator)
+    transaction_id = await api.transaction(operator, key)
+    power = [{"measurand": "Power.Active.Import", "unit": "W", "value": "3690"}]
+    other = [{"measurand": "Power.Active.Export", "unit": "W", "value": "1"}]
+
+    async def newest() -> list[tuple[datetime, str]]:
+        async with api.services.storage.database.tenant(operator.id) as work:
+            found = await TransactionStore(work).newest_power(None, NOW - timedelta(hours=1))
+        return [(sample.sampled_at, sample.sampled_values_json) for sample in found]
+
+    assert await newest() == []
+    for minute, samples in enumerate((power, other)):
+        await api.meter_value(
+            operator,
+            key,
+            transaction_id=transaction_id,
+            sampled_at=NOW + timedelta(minutes=minute),
+            sampled_values=samples,
+        )
+    assert await newest() == [(NOW, json_text(power))]
+    written = '[{"measurand":  "Power.Active.Import"}]'
+    async with api.services.storage.database.tenant(operator.id) as work:
+        await work.connection.execute(
+            text(
+                "insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id,"
+                " sampled_at, received_at, context, sampled_values, digest)"
+                " values (:tenant, :key, 1, :transaction, :at, :at, 'periodic', cast(:samples as json), 1)"
+            ).bindparams(
+                tenant=operator.id,
+                key=key,
+                transaction=transaction_id,
+                at=NOW + timedelta(minutes=2),
+                samples=written,
+            )
+        )
+    assert await newest() == [(NOW + timedelta(minutes=2), written)]

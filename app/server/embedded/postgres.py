@@ -33,6 +33,9 @@ _OPTIONS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "max_wal_size": "2GB",
+    # Behind a checkpoint each page is logged whole once, which is most of the log: rarely, and compressed.
+    "checkpoint_timeout": "30min",
+    "wal_compression": "on",
     "jit": "off",
     "timezone": "UTC",
     # No errors of statements: they quote what tenants store, and the server tries again, or tells them.

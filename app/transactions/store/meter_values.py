@@ -16,7 +16,7 @@ from app.database.prepared import Connection
 from app.database.text import clean_text
 from app.events.payloads import MeterValuesRecordedEvent
 from app.events.writer import packed_event_insert, packed_insert
-from app.ocpp import MeterBatch, meter_digest
+from app.ocpp import MeterBatch, meter_digest, pack_samples, unpack_samples
 from app.transactions.records import MeterReading, MeterReadings, TransactionKey, TransactionStart
 
 # A sample that names no transaction belongs to the newest one of its connector, if that ran when the sample
@@ -26,15 +26,15 @@ from app.transactions.records import MeterReading, MeterReadings, TransactionKey
 # differs in a retry: the same sample with the same text in the place of its time counts as one.
 _INSERT_THOSE: Final = """
     insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
-        received_at, context, sampled_values, digest, reported_time)
+        received_at, context, packed_values, digest, reported_time)
     select record.tenant_id, record.charge_point_id, record.connector_id,
         coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, record.context,
-        reading.sampled_values, reading.digest, reading.reported_time
+        reading.packed_values, reading.digest, reading.reported_time
     from json_to_recordset({text}::json) as record (tenant_id bigint, charge_point_id bigint,
             connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
             readings json)
     cross join lateral json_to_recordset(record.readings)
-        as reading (sampled_at timestamptz, sampled_values json, digest bigint, reported_time text)
+        as reading (sampled_at timestamptz, packed_values bytea, digest bigint, reported_time text)
     left join lateral (
         select id from (
             select id, coalesce(stopped_at, presumed_ended_at) as ended_at
@@ -135,6 +135,14 @@ def readings_text(reported: Iterable[MeterReadings], of_stops: Iterable[MeterRea
     return orjson.dumps(records).decode()
 
 
+def samples_text(packed_values: bytes | None, sampled_values: str) -> str:
+    """Return the `sampledValue` of a stored row as JSON text, as it came.
+
+    sampled_values: the column of that name, which only rows of older versions have.
+    """
+    return sampled_values if packed_values is None else unpack_samples(packed_values)
+
+
 def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -> MeterReadings:
     """Return one record of a queued batch in the form of the others."""
     tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, found = record
@@ -167,7 +175,8 @@ def _as_json(record: MeterReadings, context: str, undated: set[tuple[int, int, i
         readings.append(
             {
                 "sampled_at": moment_of(reading.sampled_at_us),
-                "sampled_values": orjson.Fragment(reading.sampled_values),
+                # The form in which PostgreSQL reads bytes.
+                "packed_values": f"\\x{pack_samples(reading.sampled_values).hex()}",
                 "digest": digest,
                 "reported_time": None if reading.reported_time is None else clean_text(reading.reported_time),
             }

@@ -31,6 +31,7 @@ from app.database.statements import Statement, given
 from app.database.unit_of_work import TenantRows
 from app.id_tags.rules import fold_id_tag
 from app.transactions import tables
+from app.transactions.store.meter_values import samples_text
 from app.transactions.stored_records import (
     ChangedTransaction,
     ChangePlace,
@@ -54,10 +55,14 @@ _COLUMNS = columns_of(
     stop_id_tag_info_json=cast(_TABLE.c.stop_id_tag_info, Text).label("stop_id_tag_info_json"),
     stop_raw_json=cast(_TABLE.c.stop_raw, Text).label("stop_raw_json"),
 )
-_VALUE_COLUMNS = columns_of(
-    MeterValueRecord,
-    _VALUES,
-    sampled_values_json=cast(_VALUES.c.sampled_values, Text).label("sampled_values_json"),
+# As `_meter_value` reads them.
+_VALUE_COLUMNS = (
+    *columns_of(
+        MeterValueRecord,
+        _VALUES,
+        sampled_values_json=cast(_VALUES.c.sampled_values, Text).label("sampled_values_json"),
+    ),
+    _VALUES.c.packed_values,
 )
 _ORPHAN_COLUMNS = columns_of(StoredOrphan, _ORPHANS, payload=cast(_ORPHANS.c.payload, Text).label("payload"))
 _SLACK = timedelta(days=1)
@@ -113,18 +118,19 @@ _VALUE_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
         bindparam("after_digest", type_=_VALUES.c.digest.type),
     ),
 }
-# The newest sample of each running transaction that tells the power.
+# The newest sample of each running transaction that tells the power: a bit of the first byte of packed ones.
 _NEWEST_POWER: Final = Statement(
     text(
         """
         select newest.* from transactions as running
         cross join lateral (
             select charge_point_id, connector_id, transaction_id, sampled_at, received_at, context,
-                sampled_values::text as sampled_values_json, digest
+                sampled_values::text as sampled_values_json, digest, packed_values
             from meter_values
             where tenant_id = running.tenant_id and charge_point_id = running.charge_point_id
                 and sampled_at >= :since and connector_id = running.connector_id
-                and sampled_values::text like '%"Power.Active.Import"%'
+                and (get_byte(packed_values, 0) & 128 = 128
+                    or sampled_values::text like '%"Power.Active.Import"%')
             order by sampled_at desc, digest desc limit 1
         ) as newest
         where running.tenant_id = :tenant_id and running.stopped_received_at is null
@@ -203,7 +209,7 @@ class TransactionStore:
         """
         ids = None if charge_point_ids is None else list(charge_point_ids)
         rows = await self._rows(_NEWEST_POWER, charge_point_ids=ids, since=since)
-        return [MeterValueRecord(*row.values()) for row in rows]
+        return [_meter_value(row) for row in rows]
 
     async def page(
         self,
@@ -287,10 +293,16 @@ class TransactionStore:
             values["after_at"] = after[0]
             values["after_digest"] = max(SMALLEST_INT64, min(after[1], LARGEST_INT64))
         rows = await self._rows(_meter_page(frozenset(values)), **values)
-        return [MeterValueRecord(*row.values()) for row in rows]
+        return [_meter_value(row) for row in rows]
 
     async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         return await self._source.rows(statement, {"tenant_id": self._source.tenant_id, **values})
+
+
+def _meter_value(row: Row) -> MeterValueRecord:
+    *values, packed_values = row.values()
+    record = MeterValueRecord(*values)
+    return record._replace(sampled_values_json=samples_text(packed_values, record.sampled_values_json))
 
 
 def _orphan(row: Row) -> StoredOrphan:

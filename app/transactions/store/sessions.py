@@ -10,6 +10,7 @@ from app.quirks.records import NO_HABITS, Habits
 from app.transactions.records import OperatorEnd, SessionsOver, TransactionKey, TransactionStart
 from app.transactions.rules.registers import register_of
 from app.transactions.store.events import PresumedEnded, presumed_ended_event
+from app.transactions.store.meter_values import samples_text
 from app.types import ChargePointKey
 
 # `kept`: the transaction that a start has just made. What started after the sign is not over, whichever is
@@ -41,11 +42,11 @@ _END_BY_OPERATOR: Final = """
 """
 
 _LAST_SAMPLES: Final = """
-    select asked.tenant_id, asked.id, last.sampled_values
+    select asked.tenant_id, asked.id, last.packed_values, last.sampled_values
     from unnest($1::bigint[], $2::int[], $3::bigint[], $4::timestamptz[])
         as asked (tenant_id, id, charge_point_id, started_at)
     cross join lateral (
-        select sampled_values from meter_values
+        select packed_values, sampled_values from meter_values
         where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
             and sampled_at >= asked.started_at and transaction_id = asked.id
         order by sampled_at desc limit 1
@@ -145,4 +146,4 @@ async def _last_samples(
     """Return the last `sampledValue` of transactions as JSON text."""
     keys = [(item.tenant_id, item.id, item.charge_point_id, item.started_at) for item in transactions]
     rows = await connection.fetch(_LAST_SAMPLES, *zip(*keys, strict=True))
-    return {TransactionKey(row["tenant_id"], row["id"]): row["sampled_values"] for row in rows}
+    return {TransactionKey(tenant_id, id_): samples_text(*stored) for tenant_id, id_, *stored in rows}

@@ -15,7 +15,7 @@ const BOUNDS: [(&str, &str, u64); 14] = [
     ("meter_values", "judge", 10_750),
     ("meter_values", "link", 12_350),
     ("meter_values", "link_raw", 10_000),
-    ("meter_values", "whole", 19_000),
+    ("meter_values", "whole", 27_100),
     ("start_transaction", "link", 5_600),
     ("status_notification", "link", 5_350),
     ("stop_transaction", "link", 960_000),

@@ -2,19 +2,8 @@
 
 const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
-const NULL: [u8; 4] = (-1_i32).to_be_bytes();
-const JSONB_VERSION: u8 = 1;
-const FIRST_SUBSCRIPT: [u8; 4] = 1_i32.to_be_bytes();
 /// 2000-01-01, the epoch of `PostgreSQL`, in microseconds since 1970.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
-
-/// Types of array elements, by their numbers in `pg_type`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Element {
-    Text = 25,
-    Timestamp = 1184,
-    Jsonb = 3802,
-}
 
 /// The data of one COPY as it grows.
 #[derive(Debug, Default)]
@@ -46,36 +35,14 @@ impl Copy {
         self.bytes(text.as_bytes());
     }
 
-    /// Add a `jsonb`, from JSON text without the escape of NUL.
-    pub(crate) fn jsonb(&mut self, text: &str) {
-        self.length(text.len() + 1);
-        self.data.push(JSONB_VERSION);
-        self.data.extend_from_slice(text.as_bytes());
-    }
-
-    /// Add a NULL.
-    pub(crate) fn null(&mut self) {
-        self.data.extend_from_slice(&NULL);
-    }
-
-    /// Add an array of one dimension; `write` writes an element as a column.
-    pub(crate) fn array<T>(
-        &mut self,
-        element: Element,
-        items: impl ExactSizeIterator<Item = T>,
-        mut write: impl FnMut(&mut Self, T),
-    ) {
+    /// Add a `bytea`. `write` adds its bytes to those before.
+    pub(crate) fn bytea(&mut self, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         let length_at = self.data.len();
         self.length(0);
-        self.data.extend_from_slice(&1_i32.to_be_bytes());
-        // "May contain NULL". PostgreSQL reads NULLs from the elements, so this may be set without any.
-        self.data.extend_from_slice(&1_i32.to_be_bytes());
-        self.data.extend_from_slice(&(element as i32).to_be_bytes());
-        self.length(items.len());
-        self.data.extend_from_slice(&FIRST_SUBSCRIPT);
-        items.for_each(|item| write(self, item));
-        let length = u32::try_from(self.data.len() - length_at - NULL.len()).unwrap_or(u32::MAX);
-        self.data[length_at..][..NULL.len()].copy_from_slice(&length.to_be_bytes());
+        let from = self.data.len();
+        self.data = write(std::mem::take(&mut self.data));
+        let length = u32::try_from(self.data.len() - from).unwrap_or(u32::MAX);
+        self.data[length_at..from].copy_from_slice(&length.to_be_bytes());
     }
 
     /// The whole COPY; empty when it has no row.

@@ -8,3 +8,4 @@ mod copy;
 pub mod frames;
 pub mod meter_events;
 pub mod meter_values;
+pub mod packed_text;

@@ -1,11 +1,14 @@
 //! Meter values as rows, and the digest that identifies a repeated sample.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem;
 use ocpp_core::conversation::meter_queue::{MeterBatch, MeterRecord};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::copy::Copy;
+use crate::packed_text::{Damaged, Packer, Unpacker};
 
 /// The columns of a row: one for each element of `meterValue` (OCPP 1.6 7.33) that names its transaction.
 pub const COLUMNS: [&str; 9] = [
@@ -16,9 +19,15 @@ pub const COLUMNS: [&str; 9] = [
     "sampled_at",
     "received_at",
     "context",
-    "sampled_values",
+    "packed_values",
     "digest",
 ];
+
+const FORMAT: u8 = 1;
+/// A bit of the first byte: a sample tells the power.
+const TELLS_POWER: u8 = 0x80;
+static POWER: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\"Power.Active.Import\""));
 
 /// Encode a batch as the data of one COPY into `COLUMNS`.
 #[must_use]
@@ -38,8 +47,36 @@ fn write(copy: &mut Copy, record: &MeterRecord<'_>) {
         copy.timestamp(sampled_at_us);
         copy.timestamp(record.origin.received_at_us);
         copy.text("periodic");
-        copy.text(sampled_values);
+        copy.bytea(|bytes| pack_behind(bytes, sampled_values));
         copy.bigint(digest(sampled_values, record.connector_id, record.transaction_id));
+    }
+}
+
+/// Return the JSON text of `sampledValue` in few bytes, as the column `packed_values` holds it.
+///
+/// The first byte is the format, and whether a sample tells the power: SQL looks for the newest one that does.
+#[must_use]
+pub fn pack(sampled_values: &str) -> Vec<u8> {
+    pack_behind(Vec::new(), sampled_values)
+}
+
+fn pack_behind(mut bytes: Vec<u8>, sampled_values: &str) -> Vec<u8> {
+    let tells_power = POWER.find(sampled_values.as_bytes()).is_some();
+    bytes.push(if tells_power { FORMAT | TELLS_POWER } else { FORMAT });
+    let mut packer = Packer::behind(bytes);
+    packer.text(sampled_values);
+    packer.end();
+    packer.finish()
+}
+
+/// Return the exact text that was packed.
+///
+/// # Errors
+/// The bytes are not those of a packed text.
+pub fn unpack(packed_values: &[u8]) -> Result<String, Damaged> {
+    match packed_values.split_first() {
+        Some((first, rest)) if first & !TELLS_POWER == FORMAT => Unpacker::of(rest).text(),
+        _ => Err(Damaged),
     }
 }
 
@@ -69,7 +106,8 @@ mod tests {
     use ocpp_core::frame::UniqueId;
     use ocpp_core::protocol::value::{Key, Value};
 
-    use super::digest;
+    use super::{digest, pack, unpack};
+    use crate::packed_text::Damaged;
 
     const DIGEST: i64 = -3_462_472_923_461_246_267;
 
@@ -81,6 +119,18 @@ mod tests {
         assert_ne!(digest(text, 2, 7), DIGEST);
         assert_ne!(digest(text, 1, 8), DIGEST);
         assert_ne!(digest(r#"[{"value":"2"}]"#, 1, 7), DIGEST);
+    }
+
+    #[test]
+    fn samples_come_back() {
+        let text = r#"[{"value":"16.0","measurand":"Current.Import","unit":"A"}]"#;
+        assert_eq!(unpack(&pack(text)).as_deref(), Ok(text));
+        assert_eq!(pack(text)[0], 1);
+        let power = r#"[{"value":"3690","measurand":"Power.Active.Import"}]"#;
+        assert_eq!(unpack(&pack(power)).as_deref(), Ok(power));
+        assert_eq!(pack(power)[0], 0x81);
+        assert_eq!(unpack(b"\x02"), Err(Damaged));
+        assert_eq!(unpack(b""), Err(Damaged));
     }
 
     fn object<'a>(members: Vec<(&'a str, Value<'a>)>) -> Value<'a> {
@@ -111,7 +161,7 @@ mod tests {
             expected.extend(8_u32.to_be_bytes());
             expected.extend(number.to_be_bytes());
         }
-        expected.extend(b"\0\0\0\x08periodic\0\0\0\x02[]\0\0\0\x08");
+        expected.extend(b"\0\0\0\x08periodic\0\0\0\x05\x01\xd1[]\xe5\0\0\0\x08");
         expected.extend(digest("[]", 3, 4).to_be_bytes());
         expected.extend(b"\xff\xff");
         assert_eq!(data[19..], expected);

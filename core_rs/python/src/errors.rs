@@ -8,6 +8,7 @@ use ocpp_core::protocol::violation::Violation;
 use ocpp_core::schedule::NoConversion;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::{PyErr, PyResult};
+use stationmaster_postgres_rows::packed_text::Damaged;
 
 pub fn unknown_action(version: &str, action: &str) -> PyErr {
     PyKeyError::new_err(format!("no such action in OCPP {version}: {action}"))
@@ -23,6 +24,10 @@ pub fn unknown_word(what: &str, word: &str) -> PyErr {
 
 pub fn out_of_range(what: &str) -> PyErr {
     PyValueError::new_err(format!("{what} is out of range"))
+}
+
+pub fn damaged(_: Damaged) -> PyErr {
+    PyValueError::new_err("packed text is damaged, or a newer version has written it")
 }
 
 /// A fault of ours: such questions are refused when they are read.

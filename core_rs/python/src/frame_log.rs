@@ -19,7 +19,7 @@ pub struct FrameBuffer {
 #[pymethods]
 impl FrameBuffer {
     #[classattr]
-    const COLUMNS: [&'static str; 9] = COLUMNS;
+    const COLUMNS: [&'static str; 5] = COLUMNS;
 
     #[classattr]
     const RUN_SPAN_US: i64 = RUN_SPAN_US;
@@ -45,6 +45,15 @@ impl FrameBuffer {
     fn __len__(&self) -> usize {
         self.log.frames()
     }
+}
+
+type Frame = (i64, &'static str, String, Option<String>);
+
+#[pyfunction]
+pub fn unpack_frames(packed: &[u8], last_at_us: i64) -> PyResult<(String, Vec<Frame>)> {
+    let run = frames::unpack(packed, last_at_us).map_err(errors::damaged)?;
+    let frame = |frame: frames::StoredFrame| (frame.at_us, frame.direction, frame.text, frame.deviations);
+    Ok((run.connection_id, run.frames.into_iter().map(frame).collect()))
 }
 
 #[pyfunction]

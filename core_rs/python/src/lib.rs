@@ -38,11 +38,11 @@ mod _core {
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
-    use super::frame_log::{FrameBuffer, is_secret_name, redact};
+    use super::frame_log::{FrameBuffer, is_secret_name, redact, unpack_frames};
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]
-    use super::meter_queue::{MeterBatch, MeterQueue, meter_digest};
+    use super::meter_queue::{MeterBatch, MeterQueue, meter_digest, pack_samples, unpack_samples};
     #[pymodule_export]
     use super::protocol::{FrameVerdict, Protocol, Verdict};
     #[pymodule_export]

@@ -138,6 +138,16 @@ pub fn meter_digest(sampled_values: &str, connector_id: i64, transaction_id: i64
     meter_values::digest(sampled_values, connector_id, transaction_id)
 }
 
+#[pyfunction]
+pub fn pack_samples<'py>(py: Python<'py>, sampled_values: &str) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &meter_values::pack(sampled_values))
+}
+
+#[pyfunction]
+pub fn unpack_samples(packed_values: &[u8]) -> PyResult<String> {
+    meter_values::unpack(packed_values).map_err(errors::damaged)
+}
+
 /// The number of answers, and the exceptions that some of them raised.
 type Answered = (usize, Vec<PyErr>);
 
