@@ -23,6 +23,8 @@ NOT_ALL_OF_APP: Final[Mapping[str, Set[str]]] = {
     "event_floors": {"select"},
     "event_ids": {"usage"},
     "events": {"select", "insert"},
+    "exported_changes": set(),
+    "exported_files": set(),
     "frame_runs": {"select"},
     "login_attempts": {"select"},
     "meter_values": {"select"},
@@ -42,6 +44,8 @@ OF_LEDGER: Final[Mapping[str, Set[str]]] = {
     "connectors": {"select"},
     "event_ids": {"usage"},
     "events": {"insert"},
+    # By the trigger of exported months.
+    "exported_changes": {"select", "insert"},
     "frame_runs": {"insert"},
     "id_tags": {"select", "update (updated_at)"},
     "meter_values": {"select", "insert", "update"},

@@ -99,7 +99,9 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
     frame_log_buffer_bytes: int = Field(default=32_000_000, ge=1)
     # Bytes of frames that a worker logs for one tenant in a day, by UTC. Beyond it the log drops the frames
     # of that tenant until midnight, and tells it. Records and their evidence are not affected.
-    frame_log_bytes_of_tenant_per_day: int = Field(default=10_737_418_240, ge=1_048_576, le=100_000_000_000_000)
+    frame_log_bytes_of_tenant_per_day: int = Field(
+        default=10_737_418_240, ge=1_048_576, le=100_000_000_000_000
+    )
     # Days that frames are kept: long enough to look into a complaint.
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
     # Days after its end that a month of meter values is kept in the database. `stationmaster export` drops it

@@ -262,7 +262,7 @@ async def test_remote_starts_without_effect_get_a_time_for_it(old_url: str) -> N
 
 
 async def test_packed_rows_are_beside_old_ones_and_samples_survive_the_way_back(old_url: str) -> None:
-    await _go_to(old_url, "0085", command.upgrade)
+    await _go_to(old_url, "0074", command.upgrade)
     connection = await asyncpg.connect(old_url)
     old = '[{"value": "1",  "unit":"Wh"}]'
     insert = """
@@ -283,7 +283,7 @@ async def test_packed_rows_are_beside_old_ones_and_samples_survive_the_way_back(
     samples = "select sampled_values::text from meter_values order by digest"
     assert [row[0] for row in await connection.fetch(samples)] == [old, None]
     assert await connection.fetchval("select string_agg(texts[1], '' order by id) from frame_runs") == "x"
-    await _go_to(old_url, "0085", command.downgrade)
+    await _go_to(old_url, "0074", command.downgrade)
     assert [row[0] for row in await connection.fetch(samples)] == [old, packed]
     assert [row[0] for row in await connection.fetch("select texts from frame_runs")] == [["x"]]
     await connection.close()

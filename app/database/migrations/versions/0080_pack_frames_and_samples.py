@@ -11,7 +11,7 @@ from alembic import op
 from app.ocpp import unpack_samples
 
 revision: str = "0080"
-down_revision: str | None = "0085"
+down_revision: str | None = "0074"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

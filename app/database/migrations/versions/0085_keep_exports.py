@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0085"
-down_revision: str | None = "0073"
+down_revision: str | None = "0080"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -51,6 +51,12 @@ def upgrade() -> None:
         """
     )
     op.execute("create index ix_exported_changes_partition on exported_changes (partition, tenant_id)")
+    for table in ("exported_files", "exported_changes"):
+        op.execute(f"alter table {table} enable row level security")
+        op.execute(
+            f"create policy tenant on {table} "
+            "using (tenant_id = nullif(current_setting('stationmaster.tenant', true), '')::bigint)"
+        )
     # Without a unique key: two batches of the ledger must never wait for each other here. One row for each
     # tenant and transaction is enough.
     op.execute(
