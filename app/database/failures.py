@@ -57,6 +57,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure.CONFLICT
     if isinstance(error, asyncpg.PostgresError):
         return _of_state(error.sqlstate)
+    if _is_of_driver(error):
+        return Failure.UNAVAILABLE
     if isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError, PoolTimeout, EOFError)):
         return Failure.UNAVAILABLE
     # A DataError that asyncpg raises itself is an InterfaceError too. All other InterfaceErrors are about the
@@ -64,6 +66,16 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, (asyncpg.DataError, ValueError)):
         return Failure.UNAVAILABLE
     return Failure.DATA
+
+
+def _is_of_driver(error: BaseException) -> bool:
+    """Tell whether asyncpg has stumbled over a connection that was ended between two of its messages."""
+    trace = error.__traceback__
+    if not isinstance(error, AttributeError) or trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "asyncpg"
 
 
 def _of_state(state: str | None) -> Failure:
@@ -82,6 +94,10 @@ async def translated_errors() -> AsyncIterator[None]:
         yield
     except DATABASE_ERRORS as error:
         raise_translated(error)
+    except AttributeError as error:
+        if not _is_of_driver(error):
+            raise
+        raise StoreUnavailable from error
 
 
 def raise_translated(error: Exception, names: Sequence[str] = ()) -> NoReturn:

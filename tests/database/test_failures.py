@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from app.database.failures import raise_translated
+from app.database.failures import Failure, failure_of, raise_translated, translated_errors
 from app.errors import InvalidInput, StoreUnavailable
 
 
@@ -48,3 +48,16 @@ def test_a_database_that_is_away_is_not_the_fault_of_a_value() -> None:
 def test_another_failure_stays_as_it_is() -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         raise_translated(asyncpg.UniqueViolationError("duplicate key"))
+
+
+async def test_a_driver_that_stumbles_over_an_ended_connection_is_an_unavailable_database() -> None:
+    with pytest.raises(StoreUnavailable):
+        async with translated_errors():
+            asyncpg.Connection.is_closed(None)  # type: ignore[arg-type]
+
+
+async def test_an_attribute_error_of_our_own_is_a_defect() -> None:
+    with pytest.raises(AttributeError) as raised:
+        async with translated_errors():
+            _ = None.missing  # type: ignore[attr-defined]
+    assert failure_of(raised.value) is Failure.DATA
