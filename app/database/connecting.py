@@ -51,9 +51,17 @@ class StationConnection(_DriverConnection):
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
         """Run a statement. What begins a transaction also makes its settings, in the same round trip."""
-        if query.startswith("BEGIN"):
-            query = "".join((query, self.in_each_transaction, self.scope))
-        return await super().execute(query, *args, **options)
+        if not query.startswith("BEGIN"):
+            return await super().execute(query, *args, **options)
+        try:
+            return await super().execute(
+                "".join((query, self.in_each_transaction, self.scope)), *args, **options
+            )
+        except BaseException:
+            # It may be inside the transaction, and asyncpg would not begin another one: what uses the
+            # connection next would work for this tenant, and never commit.
+            self.terminate()
+            raise
 
 
 async def connect(

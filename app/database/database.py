@@ -14,7 +14,7 @@ from app.database.failures import translated_errors
 from app.database.fitness import check_durability
 from app.database.prepared import CONNECTIONS, Prepared
 from app.database.probe import DatabaseProbe
-from app.database.roles import NO_ROLES, Roles, find_roles
+from app.database.roles import NO_ROLES, Roles, usable_roles
 from app.database.text import json_text
 from app.database.unit_of_work import EventOutbox, PlatformWork, TenantWork
 from app.types import TenantId
@@ -64,13 +64,12 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
             UnfitServerError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
-            RoleError: see `find_roles`.
         """
         async with translated_errors():
             connection = await connect(url, "check")
             try:
                 await check_durability(connection)
-                roles = await find_roles(connection)
+                roles = await usable_roles(connection)
             finally:
                 connection.terminate()
         sizes = sizes or PoolSizes()

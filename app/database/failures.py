@@ -19,14 +19,17 @@ DATABASE_ERRORS: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
+    # Of asyncpg only, see `_is_of_driver`. `raise_translated` raises one of our own as it is.
+    AttributeError,
 )
 """The errors that SQLAlchemy and asyncpg raise for a failure of the database."""
 
 # SQLSTATE classes: connection, login refused, unknown database (both occur while an operator works on it),
 # insufficient resources (also a full disk), operator intervention, system error.
 _TRANSIENT_CLASSES = ("08", "28", "3D", "53", "57", "58")
-# A read-only server (a standby, after a failover), and a transaction that was idle too long.
-_TRANSIENT_STATES = ("25006", "25P03")
+# A read-only server (a standby, after a failover), a transaction that was idle too long, a right that is
+# missing, and a table or schema that is not found: all of them until an operator has repaired it.
+_TRANSIENT_STATES = ("25006", "25P03", "42501", "42P01", "3F000")
 # asyncpg says which argument it cannot encode.
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
 _RETRY_STATES = ("40001", "40P01", "55P03")
@@ -94,10 +97,6 @@ async def translated_errors() -> AsyncIterator[None]:
         yield
     except DATABASE_ERRORS as error:
         raise_translated(error)
-    except AttributeError as error:
-        if not _is_of_driver(error):
-            raise
-        raise StoreUnavailable from error
 
 
 def raise_translated(error: Exception, names: Sequence[str] = ()) -> NoReturn:

@@ -173,8 +173,13 @@ class Prepared:
             if tenant_id is not None:
                 return await statements.fetch(tenant_id, text, arguments)
         connection.scope = "" if tenant_id is None else self._roles.scope_of(tenant_id)
-        async with keep_settings(connection):
-            return await connection.fetch(text, *arguments)
+        try:
+            async with keep_settings(connection):
+                return await connection.fetch(text, *arguments)
+        except BaseException:
+            if statements is not None:
+                statements.unsettle()
+            raise
 
     def _release(self, connection: StationConnection, is_cancelled: bool) -> None:
         if connection.is_closed():

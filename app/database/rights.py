@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from app.database.connecting import StationConnection, connect
-from app.database.roles import APP, LEDGER, RoleError, find_roles
+from app.database.roles import APP, LEDGER, RoleError, Roles, find_roles
 from app.logs import get_logger
 
 _LOG = get_logger(__name__)
@@ -97,10 +97,25 @@ async def grant_rights(url: str) -> None:
             _LOG.warning("tenants_without_second_net", missing_role=APP, see="docs/operations.md")
         if roles.ledger:
             await _grant(connection, LEDGER, OF_LEDGER)
+        await _require_tables(connection, roles)
     except asyncpg.InsufficientPrivilegeError as error:
         raise RoleError(f"the rights of the roles cannot be granted: {error}") from error
     finally:
         connection.terminate()
+
+
+async def _require_tables(connection: StationConnection, roles: Roles) -> None:
+    """Check that the roles find the tables. `"$user"` in a search path is another schema for each role."""
+    for role in (*([APP] if roles.app else ()), *([LEDGER] if roles.ledger else ())):
+        async with connection.transaction():
+            await connection.execute(f"set local role {role}")
+            found = await connection.fetchval("select to_regclass('transactions')")
+        if found is None:
+            schema = await connection.fetchval(_SCHEMA)
+            raise RoleError(
+                f"the role {role} does not find the tables, because the search path depends on the role: "
+                f"write options=-c%20search_path%3D{schema} in DATABASE_URL"
+            )
 
 
 async def rights_of_app(connection: StationConnection) -> Rights:

@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from app.database.connecting import StationConnection
+from app.logs import get_logger
 from app.types import TenantId
 
 APP: Final = "stationmaster_app"
@@ -21,6 +22,9 @@ CREATE_ROLES: Final = f"create role {APP} nologin; create role {LEDGER} nologin 
 _FIND: Final = """
     select rolname, rolsuper or rolbypassrls as is_exempt from pg_roles where rolname in ($1, $2)
 """
+
+_HAS_RIGHT: Final = "select has_table_privilege($1, 'transactions', $2)"
+_LOG = get_logger(__name__)
 
 
 class RoleError(Exception):
@@ -68,3 +72,23 @@ async def find_roles(connection: StationConnection) -> Roles:
             login = await connection.fetchval("select session_user")
             raise RoleError(f"{login} may not take the role {name}: grant {name} to {login}") from None
     return Roles(APP in found, LEDGER in found)
+
+
+async def usable_roles(connection: StationConnection) -> Roles:
+    """Return the roles that have their rights. connection: outside of a transaction.
+
+    A role that was made after the last migration has none yet, and the next start of a server gives them.
+    Until then a worker goes on as before.
+    """
+    try:
+        found = await find_roles(connection)
+    except RoleError as error:
+        _LOG.warning("roles_not_used", detail=str(error))
+        return NO_ROLES
+    app, ledger = [
+        exists and bool(await connection.fetchval(_HAS_RIGHT, role, right))
+        for exists, role, right in ((found.app, APP, "select"), (found.ledger, LEDGER, "insert"))
+    ]
+    if (app, ledger) != (found.app, found.ledger):
+        _LOG.warning("roles_not_used", detail="they have no rights yet: start a server, which grants them")
+    return Roles(app, ledger)

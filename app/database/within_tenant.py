@@ -67,8 +67,12 @@ class TenantStatements:
             self._connection.terminate()
             raise asyncpg.OutdatedSchemaCacheError(str(error)) from error
         except BaseException:
-            self._is_settled = False
+            self.unsettle()
             raise
+
+    def unsettle(self) -> None:
+        """Note that a statement of this connection has failed."""
+        self._is_settled = False
 
     async def settle(self) -> None:
         """Let nothing be left of a statement that has failed. Call it before each statement of any kind.

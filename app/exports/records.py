@@ -53,7 +53,7 @@ class ExportRow(NamedTuple):
 
     Attributes:
         tenant: The slug of the tenant.
-        charge_point: The identity.
+        charge_point: The identity; empty if the charge point was deleted.
         charge_point_id: The number by which the database knows it.
         connector_id: As reported; 0 is the main meter.
         transaction_id: None, 0 or less: it belongs to no transaction.

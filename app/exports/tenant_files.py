@@ -112,7 +112,8 @@ class TenantFiles:
                 yield [
                     ExportRow(
                         tenant=slug,
-                        charge_point=identities[number],
+                        # Of a charge point that was deleted only its number is known.
+                        charge_point=identities.get(number, ""),
                         charge_point_id=number,
                         connector_id=row.connector_id,
                         transaction_id=row.transaction_id,

@@ -15,6 +15,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from typing import Final, TypeVar
 
+import asyncpg
+
 from app.database.connecting import StationConnection, connect, keep_settings
 from app.database.failures import DATABASE_ERRORS
 from app.database.prepared import Connection
@@ -92,8 +94,7 @@ class BatchConnection:
         # ask the server for a ROLLBACK, and hang in that.
         guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
         try:
-            async with keep_settings(connection):
-                answers = await write_batch(connection, records, self._ids, self._window, queued)
+            answers = await write_batch(connection, records, self._ids, self._window, queued)
         finally:
             guard.cancel()
             # Also after an error: a part may be committed.
@@ -126,7 +127,7 @@ class BatchConnection:
 
 
 async def write_batch(
-    connection: Connection,
+    connection: StationConnection,
     records: Sequence[LedgerRecord],
     ids: TransactionIds,
     remote_start_window: timedelta,
@@ -148,7 +149,8 @@ async def write_batch(
     left = dict(enumerate(records))
     new = _of_kind(left, TransactionStart)
     needed = Counter(start.tenant_id for start in new.values())
-    async with ids.reserved(connection, needed) as own_ids:
+    # The ids are reserved before, by a commit of their own: what is rolled back here gives none back.
+    async with ids.reserved(connection, needed) as own_ids, keep_settings(connection):
         starts = Starts(new, own_ids, remote_start_window) if new else None
         if starts is not None:
             await starts.find(connection)
@@ -162,6 +164,9 @@ async def write_batch(
         if left or queued is not None:
             async with _transaction_for(connection, left, queued):
                 answers |= await _write_together(connection, left, starts, queued)
+    if any(place not in answers for place in new):
+        # Nothing was stored under a number that another start has. The batch is tried again with new ones.
+        raise asyncpg.SerializationError("a start has no row")
     return [answers.get(place) for place in range(len(records))]
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import asyncpg
-
 from app.clock import Clock
 from app.database.failures import Failure, failure_of
 from app.errors import CallFailed, StoreUnavailable
@@ -117,9 +115,6 @@ class BatchWriter:
                 answers = await self.connection.commit([entry.record for entry in entries], meters)
             except Exception as error:
                 failure = failure_of(error)
-                if isinstance(error, asyncpg.InsufficientPrivilegeError):
-                    # An operator has taken a right away. The records can be stored when it is back.
-                    failure = Failure.UNAVAILABLE
                 LEDGER_RETRIES.labels(failure.value).inc()
                 if failure is Failure.DATA:
                     singles = [] if meters is None else self._singly(meters)

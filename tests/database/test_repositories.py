@@ -17,6 +17,7 @@ from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
 from app.database.database import Database
 from app.errors import Conflict, InvalidInput
+from app.frame_log.records import FrameFilter
 from app.frame_log.store import FrameStore
 from app.id_tags.records import AuthorizationPolicyRecord, IdTagFilter, NewIdTag, UnknownTagPolicy
 from app.id_tags.service import Authorizer
@@ -308,7 +309,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert not await CommandSteps(work.rows, work.tenant_id).sent(command.id, SentFacts("stolen", 1, NOW))
         assert not await CommandStore(work).late(command.id, {})
         assert await ConfigurationStore(work).for_charge_point(own) == []
-        assert await FrameStore(work).page(own, 9) == []
+        assert await FrameStore(work).runs(own, FrameFilter(), None, 9) == []
     authorize = Authorizer(records.storage.message_steps).authorize
     foreign = await authorize(TenantId(stranger.id), ChargePointId(own), "TAG-1", NOW)
     assert foreign["status"] == "Invalid"

@@ -14,8 +14,9 @@ from app.database.partitions import make_partitions_of
 from app.database.roles import Roles
 from app.frame_log.recorder import FrameLog
 from app.frame_log.records import FrameFilter, FrameRecord
-from app.frame_log.store import FrameStore
+from app.frame_log.service import FrameLogService
 from app.settings import Settings
+from app.types import TenantId
 from tests.support.conversations import new_conversation
 from tests.support.store import NOW, ChargePointRecords
 
@@ -50,8 +51,14 @@ async def frame_log(database_url: str, settings: Settings, set_clock: _SetClock)
 
 
 async def _frames(records: ChargePointRecords, **filters: Any) -> list[FrameRecord]:
-    async with records.database.tenant(records.tenant.id) as work:
-        return await FrameStore(work).page(records.record.id, 100, None, FrameFilter(**filters))
+    return await _page(records, 100, None, **filters)
+
+
+async def _page(
+    records: ChargePointRecords, limit: int, after: tuple[datetime, int] | None, **filters: Any
+) -> list[FrameRecord]:
+    log, tenant_id = FrameLogService(records.database), TenantId(records.tenant.id)
+    return await log.page(tenant_id, "CP-1", limit, after, FrameFilter(**filters))
 
 
 def _record(
@@ -85,9 +92,7 @@ async def test_frames_are_read_the_newest_first(
     late = NOW + timedelta(seconds=1)
     assert [frame.text for frame in await _frames(records, from_at=late)] == texts[:0:-1]
     assert [frame.text for frame in await _frames(records, to_at=late)] == texts[:1]
-    async with records.database.tenant(records.tenant.id) as work:
-        after = (found[0].run_at, found[0].id)
-        assert await FrameStore(work).page(records.record.id, 1, after) == found[1:2]
+    assert await _page(records, 1, (found[0].run_at, found[0].id)) == found[1:2]
 
 
 async def test_a_message_id_finds_a_call_and_its_answer(
@@ -124,10 +129,9 @@ async def test_frames_that_were_kept_together_are_read_one_by_one(
     assert [frame.text for frame in found] == ["5", "4", "3", "2", "1"]
     assert len({frame.id for frame in found}) == 5
     paged, after = [], None
-    async with records.database.tenant(records.tenant.id) as work:
-        while page := await FrameStore(work).page(records.record.id, 1, after):
-            paged += page
-            after = (page[0].run_at, page[0].id)
+    while page := await _page(records, 1, after):
+        paged += page
+        after = (page[0].run_at, page[0].id)
     assert paged == found
     middle = NOW + timedelta(milliseconds=700)
     assert [frame.text for frame in await _frames(records, to_at=middle)] == ["2", "1"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.frame_log.records import FrameFilter, FrameRecord
-from app.frame_log.rules import listed
+from app.frame_log.rules import FrameCondition, newest_first, unseen
 from tests.support.store import NOW
 
 CALL = '[2,"a.c","Heartbeat",{}]'
@@ -41,11 +41,26 @@ def frame(number: int, text: str = CALL, run_at: int = 0, **fields: Any) -> Fram
     ids=str,
 )
 def test_a_filter_lets_through_what_it_names(filters: dict[str, Any], expected: list[str]) -> None:
-    frames = [frame(number, text) for number, text in enumerate(TEXTS)]
-    assert [found.text for found in listed(frames, None, FrameFilter(**filters))] == expected
+    passes = FrameCondition(FrameFilter(**filters)).passes
+    assert [text for text in reversed(TEXTS) if passes("in", NOW, text)] == expected
 
 
 def test_frames_come_by_the_time_of_their_run_and_then_by_their_number() -> None:
     frames = [frame(1), frame(4, run_at=1), frame(3), frame(2)]
-    assert [found.id for found in listed(frames, None, FrameFilter())] == [4, 3, 2, 1]
-    assert [found.id for found in listed(frames, (NOW, 3), FrameFilter())] == [2, 1]
+    assert [found.id for found in newest_first(frames)] == [4, 3, 2, 1]
+    assert [found.id for found in newest_first(unseen(frames, None))] == [4, 3, 2, 1]
+    assert [found.id for found in newest_first(unseen(frames, (NOW, 3)))] == [2, 1]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("wanted", [" ", "   x", " " * 200])
+def test_megabytes_of_blanks_are_looked_through_once(wanted: str) -> None:
+    """Twice for each blank would take minutes, in which the worker does nothing else."""
+    passes = FrameCondition(FrameFilter(message_id=wanted)).passes
+    for text in (
+        f'[2,{" " * 1_000_000}"1","Heartbeat",{{}}]',
+        f"{' ' * 1_000_000}[2",
+        f"[{' ' * 1_000_000}2",
+    ):
+        assert not passes("in", NOW, text)
+        assert not FrameCondition(FrameFilter(action="Heartbeat")).passes("in", NOW, text[1:])

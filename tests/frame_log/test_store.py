@@ -10,7 +10,9 @@ from sqlalchemy import text
 from app.frame_log import store
 from app.frame_log.recorder import FrameLog
 from app.frame_log.records import FrameFilter, FrameRecord
+from app.frame_log.service import FrameLogService
 from app.settings import Settings
+from app.types import TenantId
 from tests.support.api import NOW, SetClock
 from tests.support.conversations import new_conversation
 from tests.support.store import ChargePointRecords
@@ -20,8 +22,9 @@ RARE = '[2,"9","BootNotification",{}]'
 
 
 async def page(records: ChargePointRecords, limit: int, **filters: Any) -> list[FrameRecord]:
-    async with records.database.tenant(records.tenant.id) as work:
-        return await store.FrameStore(work).page(records.record.id, limit, None, FrameFilter(**filters))
+    return await FrameLogService(records.database).page(
+        TenantId(records.tenant.id), "CP-1", limit, None, FrameFilter(**filters)
+    )
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ async def test_a_run_of_an_older_version_is_read_with_the_others(
         call=HEARTBEAT,
         answer='[3,"1",{}]',
     )
-    async with records.database.tenant(records.tenant.id) as work:
+    async with records.database.platform() as work:
         await work.connection.execute(insert)
     answer, call = [frame for frame in await page(records, 100) if frame.connection_id == "old"]
     assert (call.text, call.at, call.direction, call.deviations) == (

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from app.charge_points.store import ChargePointStore, ConnectorStore
-from app.frame_log.store import FrameStore
+from app.frame_log.records import FrameFilter
+from app.frame_log.service import FrameLogService
 from app.tenants.store import TenantStore
 from app.transactions.store.reading import TransactionStore
+from app.types import TenantId
 from tests.support.gateway import GatewayServer
 from tests.support.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
 
@@ -204,10 +206,8 @@ async def test_text_in_a_binary_frame_is_answered(server: GatewayServer) -> None
     client.send(HEARTBEAT, BINARY)
     assert json.loads(await client.text())[:2] == [3, "hb"]
     await server.flush()
-    async with server.database.tenant(server.tenant.id) as work:
-        record = await ChargePointStore(work).get("CP1")
-        assert record is not None
-        frames = await FrameStore(work).page(record.id, 10)
+    tenant_id = TenantId(server.tenant.id)
+    frames = await FrameLogService(server.database).page(tenant_id, "CP1", 10, None, FrameFilter())
     kinds = [found["kind"] for frame in frames for found in frame.deviations or []]
     assert kinds == ["binary_frame"]
 

@@ -194,6 +194,7 @@ def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
         presence=None,
         commands=None,
         bus=None,
+        redis=None,
         events=None,
         starts=starts_of(storage),
         authorization=SimpleNamespace(authorizer=NoWebhooks()),

@@ -210,7 +210,7 @@ async def test_the_newest_sample_with_a_power_is_found_in_rows_of_any_version(
         )
     assert await newest() == [(NOW, json_text(power))]
     written = '[{"measurand":  "Power.Active.Import"}]'
-    async with api.services.storage.database.tenant(operator.id) as work:
+    async with api.services.storage.database.platform() as work:
         await work.connection.execute(
             text(
                 "insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id,"

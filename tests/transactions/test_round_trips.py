@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.database.connecting import StationConnection
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.ocpp import MeterBatch, MeterQueue
@@ -22,7 +23,7 @@ from tests.support.store import NOW, ChargePointRecords, RecordsMaker, make_comm
 Step = Callable[[], Awaitable[object]]
 
 
-class _Counted(asyncpg.Connection):
+class _Counted(StationConnection):
     """A connection that counts what it waits for, BEGIN and COMMIT as well. Each is one round trip."""
 
     __slots__ = ("after_first", "trips")

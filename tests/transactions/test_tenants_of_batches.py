@@ -4,6 +4,7 @@ The role of the ledger is exempt from the policies of the tables, so only its ow
 """
 
 import itertools
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from app.clock import SystemClock
 from app.database.connecting import StationConnection, connect
 from app.database.roles import LEDGER, Roles
 from app.frame_log.recorder import FrameLog
-from app.ocpp import MeterQueue
+from app.ocpp import MeterQueue, unpack_frames, unpack_samples
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.store import TenantStore
@@ -38,10 +39,10 @@ _ROWS = """
     select tenant_id, meter_start_wh as number from transactions
     union all select tenant_id, meter_stop_wh from transactions where meter_stop_wh is not null
     union all select tenant_id, meter_stop_wh from orphan_records
-    union all select tenant_id, (sampled_values -> 0 ->> 'value')::bigint from meter_values
-    union all select tenant_id, (regexp_match(text, '"value":"(\\d+)"'))[1]::bigint
-        from frame_runs, unnest(texts) as text where text like '%MeterValues%'
 """
+_SAMPLES = "select tenant_id, packed_values from meter_values"
+_FRAMES = "select tenant_id, packed from frame_runs"
+_VALUE = re.compile(r'"value":"(\d+)"')
 
 
 @dataclass
@@ -76,6 +77,21 @@ class _Mix:
         await write_batch(self.ledger, records, self.ids, timedelta(minutes=3), meters.take())
         await self.frame_log.flush()
 
+    async def stored(self) -> list[tuple[int, int]]:
+        """Return the tenant and the number of each record, and of each frame with samples."""
+        found = [(row["tenant_id"], row["number"]) for row in await self.owner.fetch(_ROWS)]
+        texts = [
+            (row["tenant_id"], unpack_samples(row["packed_values"]))
+            for row in await self.owner.fetch(_SAMPLES)
+        ]
+        for row in await self.owner.fetch(_FRAMES):
+            _, frames = unpack_frames(row["packed"], 0)
+            texts += [(row["tenant_id"], text) for _, _, text, _ in frames]
+        for tenant_id, text in texts:
+            if (match := _VALUE.search(text)) is not None:
+                found.append((tenant_id, int(match[1])))
+        return found
+
 
 @pytest.fixture
 async def mix(storage: Storage, database_url: str, settings: Settings) -> AsyncIterator[_Mix]:
@@ -102,8 +118,8 @@ _SENT = st.tuples(st.integers(0, _TENANTS - 1), st.sampled_from(["start", "stop"
 async def test_each_row_is_under_the_tenant_of_its_connection(mix: _Mix, sent: list[tuple[int, str]]) -> None:
     await mix.owner.execute("truncate transactions, orphan_records, meter_values, frame_runs cascade")
     await mix.commit(sent)
-    rows = await mix.owner.fetch(_ROWS)
+    rows = await mix.stored()
     samples = sum(kind == "samples" for _, kind in sent)
     assert len(rows) == len(sent) + samples
-    for row in rows:
-        assert row["tenant_id"] == mix.points[row["number"] // _STEP].tenant.id
+    for tenant_id, number in rows:
+        assert tenant_id == mix.points[number // _STEP].tenant.id

@@ -21,6 +21,7 @@ class _Counter:
     def __init__(self) -> None:
         self.next_id = 1
         self.calls = 0
+        self.in_each_transaction = ""
 
     async def fetchval(self, _: str, __: int, block: int) -> int:
         self.calls += 1

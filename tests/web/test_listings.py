@@ -130,7 +130,7 @@ async def test_meter_values_are_paged_in_the_order_of_their_time(
         }
         for number in range(5)
     ]
-    async with api.services.storage.database.tenant(operator.id) as work:
+    async with api.services.storage.database.platform() as work:
         await work.connection.execute(transaction_tables.meter_values.insert(), rows)
     path = f"{TRANSACTIONS}/{transaction_id}/meter-values"
     found = await pages(api, path, token, limit=2)
@@ -154,7 +154,7 @@ async def test_the_frame_log_is_narrowed_and_paged(api: Api, operator: TenantRec
         }
         for number, run in ((1, texts[:2]), (3, texts[2:]))
     ]
-    async with api.services.storage.database.tenant(operator.id) as work:
+    async with api.services.storage.database.platform() as work:
         await work.connection.execute(frame_log_tables.frame_runs.insert(), runs)
     path = "/v1/charge-points/RDAM-1/frames"
     assert [frame["text"] for frame in await pages(api, path, token, limit=1)] == texts[::-1]

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from app.database.connecting import StationConnection, keep_settings
 from app.database.prepared import Connection
 from app.logs import get_logger
 from app.metrics import TRANSACTION_IDS_USED
@@ -50,7 +51,7 @@ class TransactionIds:
 
     @asynccontextmanager
     async def reserved(
-        self, connection: Connection, needed: Mapping[int, int]
+        self, connection: StationConnection, needed: Mapping[int, int]
     ) -> AsyncGenerator[ReservedIds, None]:
         """Give the caller so many ids of each tenant, and take back those that it has not taken.
 
@@ -65,7 +66,7 @@ class TransactionIds:
                 self._free[tenant_id].extendleft(reversed(left))
 
     async def _reserve(
-        self, connection: Connection, needed: Mapping[int, int], own: dict[int, deque[int]]
+        self, connection: StationConnection, needed: Mapping[int, int], own: dict[int, deque[int]]
     ) -> None:
         """Move so many ids of each tenant into `own`."""
         async with self._reserving:
@@ -73,7 +74,8 @@ class TransactionIds:
                 free = self._free.setdefault(tenant_id, deque())
                 if len(free) < count:
                     block = max(_BLOCK, count)
-                    until: int = await connection.fetchval(_RESERVE, tenant_id, block)
+                    async with keep_settings(connection):
+                        until: int = await connection.fetchval(_RESERVE, tenant_id, block)
                     free.extend(range(until - block, until))
                     _watch(tenant_id, until)
                 own[tenant_id] = deque(free.popleft() for _ in range(count))
