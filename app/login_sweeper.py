@@ -67,7 +67,7 @@ class LoginSweeper:
     @property
     def room(self) -> int:
         """How many rows the next sweep may take."""
-        return min(_BATCH, _WORKING - len(self._working))
+        return max(0, min(_BATCH, _WORKING - len(self._working)))
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Work on a row in the background. When the sweeper closes, the work is cancelled."""

@@ -6,7 +6,7 @@ says whether another worker was first. While it does not answer, each worker wri
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 from uuid import UUID
 
@@ -25,9 +25,11 @@ from app.web.access import Principal
 ADDRESSES_OF_KEY: Final = 32
 """Entries of one key and day, by one worker: a thief with many addresses does not fill the audit."""
 _USES: Final = 10_000
-"""Keys with addresses that a worker remembers for a day, about 2 MB."""
+"""Keys with addresses that a worker remembers for a day, about 2 MB. Beyond it the oldest are forgotten."""
 _INTERVAL_S: Final = 1.0
 _DAY_S: Final = 86_400
+_CLAIM_S: Final = 60
+"""Seconds in which no other worker writes the entry. If this one dies before its commit, the next does."""
 _ANSWER_TIMEOUT_S: Final = 0.25
 _LOG = get_logger(__name__)
 
@@ -42,10 +44,10 @@ class KeyUses:
         self._redis = redis
         self._clock = clock
         self._day = clock.now().date()
-        self._known: set[tuple[UUID, str]] = set()
+        self._known: dict[tuple[UUID, str], None] = {}
         self._of_key: Counter[UUID] = Counter()
-        self._waiting: list[tuple[str, NewAuditEntry]] = []
-        self._first: list[NewAuditEntry] = []
+        self._waiting: dict[str, NewAuditEntry] = {}
+        self._claimed: set[str] = set()
         self._writing = asyncio.Lock()
         self._task: PeriodicTask | None = None
 
@@ -79,10 +81,13 @@ class KeyUses:
         use = (principal.key_id, address)
         if use in self._known:
             return
-        if self._of_key[principal.key_id] >= ADDRESSES_OF_KEY or len(self._known) >= _USES:
+        if self._of_key[principal.key_id] >= ADDRESSES_OF_KEY:
             LIMITS_HIT.labels("key_addresses").inc()
             return
-        self._known.add(use)
+        if len(self._known) >= _USES:
+            # Redis still knows it, so that it has no second entry.
+            self._known.pop(next(iter(self._known)))
+        self._known[use] = None
         self._of_key[principal.key_id] += 1
         actor = f"key:{principal.prefix}"
         if principal.tenant_id is None:
@@ -90,38 +95,55 @@ class KeyUses:
             return
         subject = f"/v1/api-keys/{principal.key_id}"
         entry = NewAuditEntry(principal.tenant_id, now, actor, "log_in", subject, "", {"address": address})
-        self._waiting.append((key_use_key(principal.key_id, address, self._day), entry))
+        self._waiting[key_use_key(principal.key_id, address, self._day)] = entry
 
     async def flush(self) -> None:
-        """Write what waits. If the database does not answer, it waits for the next time."""
+        """Write what waits. Without a database, or if this is cancelled, it waits for the next time."""
         async with self._writing:
-            waiting, self._waiting = self._waiting, []
-            self._first += await self._not_of_others(waiting)
-            if not self._first:
+            await self._claim()
+            written = {key: entry for key, entry in self._waiting.items() if key in self._claimed}
+            if not written:
                 return
             try:
                 async with self._database.platform() as work:
-                    await add_of_tenants(work, self._first)
+                    await add_of_tenants(work, list(written.values()))
             except AppError as error:
-                _LOG.warning("key_uses_not_written", count=len(self._first), detail=error.detail)
-            else:
-                self._first = []
+                _LOG.warning("key_uses_not_written", count=len(written), detail=error.detail)
+                return
+            for key in written:
+                del self._waiting[key]
+                self._claimed.discard(key)
+            await self._keep_claims(written)
 
-    async def _not_of_others(self, waiting: list[tuple[str, NewAuditEntry]]) -> list[NewAuditEntry]:
-        """Return the entries that no other worker has written."""
-        first: list[NewAuditEntry] = []
+    async def _claim(self) -> None:
+        """Claim the entries that wait. Those that another worker writes wait no longer."""
         is_away = False
-        for key, entry in waiting:
+        for key in [key for key in self._waiting if key not in self._claimed]:
+            is_first: object = True
             if not is_away:
                 try:
                     async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                        if not await self._redis.set(key, b"1", nx=True, ex=_DAY_S):
-                            continue
+                        is_first = await self._redis.set(key, b"1", nx=True, ex=_CLAIM_S)
                 except FAILURES:
                     REDIS_FAILURES.labels("key_uses").inc()
                     is_away = True
-            first.append(entry)
-        return first
+                except asyncio.CancelledError:
+                    # Redis may have it. A second entry is better than none.
+                    self._claimed.add(key)
+                    raise
+            if is_first:
+                self._claimed.add(key)
+            else:
+                del self._waiting[key]
+
+    async def _keep_claims(self, keys: Iterable[str]) -> None:
+        """Let no other worker write these entries again on this day."""
+        try:
+            for key in keys:
+                async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                    await self._redis.set(key, b"1", ex=_DAY_S)
+        except FAILURES:
+            REDIS_FAILURES.labels("key_uses").inc()
 
     async def _step(self) -> float:
         await self.flush()

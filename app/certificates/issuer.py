@@ -101,8 +101,9 @@ class CertificateIssuer(LoginSweeper):
                 if logins:
                     await store.wake(logins, now)
                 requests = await store.take(now, now + _LEASE, self.room)
-                renewals = await take_renewals(work, now, now + RENEWAL_LATER, min(_RENEWALS, self.room))
-        except AppError:
+                room = max(0, min(_RENEWALS, self.room - len(requests)))
+                renewals = await take_renewals(work, now, now + RENEWAL_LATER, room)
+        except BaseException:
             self.logins |= logins
             raise
         for request in requests:

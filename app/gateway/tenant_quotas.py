@@ -54,7 +54,7 @@ class TenantQuotas:
         self._clock = clock
         self._quota_reached = quota_reached
         self._counters: dict[TenantId, Counters] = {}
-        self._told_at: dict[TenantId, float] = {}
+        self._told_at: dict[tuple[TenantId, str], float] = {}
         self._messages = TokenBuckets(settings.messages_of_tenant_per_minute, _TENANTS)
         self._bytes = TokenBuckets(settings.message_bytes_of_tenant_per_minute, _TENANTS)
 
@@ -96,6 +96,6 @@ class TenantQuotas:
         return longest_s
 
     def _tell(self, tenant_id: TenantId, name: str, now: float) -> None:
-        if now - self._told_at.get(tenant_id, float("-inf")) >= _TOLD_EVERY_S:
-            self._told_at[tenant_id] = now
+        if now - self._told_at.get((tenant_id, name), float("-inf")) >= _TOLD_EVERY_S:
+            self._told_at[tenant_id, name] = now
             self._quota_reached(tenant_id, name)

@@ -84,7 +84,7 @@ class V2gIssuer(LoginSweeper):
                 if logins:
                     await store.wake(logins, now)
                 requests = await store.take(now, now + _LEASE, self.room)
-        except AppError:
+        except BaseException:
             self.logins |= logins
             raise
         for request in requests:

@@ -1,14 +1,17 @@
 """The audit tells from where each API key is used: once a day for each address, whatever worker sees it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from app.audit import key_uses
 from app.audit.key_uses import ADDRESSES_OF_KEY, KeyUses
 from app.audit.store import AuditStore
 from app.database.database import Database
@@ -168,3 +171,38 @@ async def test_a_refused_caller_is_not_noted(api: Api, operator: TenantRecord, r
         await worker.noted(admitting)("sm_y", "192.0.2.2")
         await worker.flush()
     assert await addresses(api, operator) == ["192.0.2.2"]
+
+
+async def test_a_use_is_written_although_the_worker_was_stopped_in_between(
+    api: Api, operator: TenantRecord, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workers(api, redis_url, redis_url) as (_, [worker, other]):
+        worker.note(of_tenant(operator.id), "192.0.2.1")
+        has_claimed, claim = asyncio.Event(), worker._redis.set
+
+        async def claim_and_hang(*arguments: Any, **options: Any) -> None:
+            await claim(*arguments, **options)
+            has_claimed.set()
+            await asyncio.Event().wait()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(worker._redis, "set", claim_and_hang)
+            stopped = asyncio.ensure_future(worker.flush())
+            await has_claimed.wait()
+            stopped.cancel()
+            await asyncio.wait([stopped])
+        await worker.close()
+        await other.close()
+    assert await addresses(api, operator) == ["192.0.2.1"]
+
+
+async def test_many_uses_of_one_tenant_hide_none_of_another(
+    api: Api, operator: TenantRecord, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_uses, "_USES", 10)
+    async with workers(api, redis_url) as (_, [worker]):
+        for number in range(20):
+            worker.note(of_tenant(None), f"198.51.100.{number}")
+        worker.note(of_tenant(operator.id), "192.0.2.1")
+        await worker.close()
+    assert await addresses(api, operator) == ["192.0.2.1"]

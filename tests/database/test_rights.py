@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from app.charge_points.store import ChargePointStore
 from app.clock import SystemClock
 from app.database.connecting import StationConnection, connect
+from app.database.database import Database
 from app.database.rights import ALL, Rights, held_rights, rights_of_app
 from app.database.roles import APP, LEDGER, NO_ROLES, Roles
 from app.errors import StoreUnavailable
@@ -175,3 +176,29 @@ async def test_a_right_that_is_taken_away_costs_no_record(url: str, settings: Se
             assert (await storage.ledger.start_transaction(records.start())).transaction_id
         finally:
             await storage.close()
+
+
+async def test_roles_that_have_no_rights_yet_are_not_taken(url: str) -> None:
+    await bring_up_to_date(url, PEPPER)
+    async with _connected(url) as owner:
+        await owner.execute(f"revoke all on all tables in schema public from {APP}, {LEDGER}")
+    with capture_logs() as logs:
+        database = await Database.open(url)
+    await database.close()
+    assert database.roles == NO_ROLES
+    assert [line["event"] for line in logs] == ["roles_not_used"]
+
+
+async def test_a_role_that_a_worker_may_not_take_ends_no_worker(url: str, engines: Engines) -> None:
+    await bring_up_to_date(url, PEPPER)
+    async with _changed(engines, f"revoke {APP} from charging", f"grant {APP} to charging"):
+        database = await Database.open(url)
+    await database.close()
+    assert database.roles == NO_ROLES
+
+
+async def test_tables_that_the_roles_would_not_find_are_named(url: str, engines: Engines) -> None:
+    charging = with_database(engines.database_url, "charging")
+    await execute(charging, "create schema charging authorization charging")
+    with pytest.raises(MigrationError, match=r"does not find the tables.*search_path%3Dcharging"):
+        await bring_up_to_date(url, PEPPER)

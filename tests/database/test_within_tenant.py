@@ -242,3 +242,14 @@ async def test_poolers_keep_tenants_apart(
                     assert (await work.rows(_TENANTS_SEEN, {}))[0]["seen"] == [one]
         finally:
             await database.close()
+
+
+@pytest.mark.parametrize("pooler", ["none", "transaction"])
+async def test_a_connection_whose_transaction_did_not_begin_is_ended(settings: Settings, pooler: str) -> None:
+    """Otherwise the next statements would run inside of that transaction, for its tenant."""
+    connection = await connecting.connect(f"{settings.database_url}&pooler={pooler}", "test")
+    connection.scope = "select 1 / 0;"
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with connection.transaction():
+            raise AssertionError
+    assert connection.is_closed()

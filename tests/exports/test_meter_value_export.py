@@ -446,3 +446,12 @@ async def test_a_locked_table_is_not_waited_for(filled: Exports) -> None:
         "meter_values_before is kept: other transactions hold the lock of the table; the next run tries again"
     ]
     assert (await filled.run(60))[0].startswith("meter_values_before is dropped")
+
+
+async def test_the_samples_of_a_charge_point_that_was_deleted_are_exported(exports: Exports) -> None:
+    await exports.sample(JANUARY, connector_id=0)
+    await exports.connection.execute("delete from charge_points where id = $1", exports.records.record.id)
+    assert await exports.run() != []
+    assert [(row.charge_point, row.charge_point_id) for row in exports.exported()] == [
+        ("", exports.records.record.id)
+    ]

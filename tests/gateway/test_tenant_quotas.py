@@ -104,3 +104,10 @@ def shed() -> float:
     return (
         REGISTRY.get_sample_value("stationmaster_frame_log_shed_total", {"reason": "quota_of_tenant"}) or 0.0
     )
+
+
+async def test_each_quota_that_is_reached_is_told() -> None:
+    worker = Worker(frame_log_bytes_of_tenant_per_day=2_000, messages_of_tenant_per_minute=60)
+    await hear(worker, FLOOD, 70, "x" * 100)
+    worker.look()
+    assert sorted(worker.told) == [(FLOOD, "frame_log"), (FLOOD, "messages")]

@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any, cast
 
+import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.database.connecting import connect
 from app.errors import CallFailed
 from app.transactions.store.transaction_ids import TransactionIds
 from tests.support.store import ChargePointRecords
@@ -93,3 +95,21 @@ async def test_after_the_last_id_a_start_is_refused_and_never_answered_with_an_i
     # The charge point may ask again for the one that was stored.
     again = await ledger.start_transaction(records.start(meter_start_wh=1))
     assert (again.transaction_id, again.repeated) == (LARGEST, True)
+
+
+@pytest.mark.parametrize("pooler", ["none", "transaction"])
+async def test_a_batch_that_is_rolled_back_gives_no_id_twice(
+    records: ChargePointRecords, database_url: str, pooler: str
+) -> None:
+    connection = await connect(f"{database_url}&pooler={pooler}", "ledger", {"jit": "off"})
+    one, other = TransactionIds(), TransactionIds()
+    needed: dict[int, int] = {records.tenant.id: 1}
+    taken: list[int] = []
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with one.reserved(connection, needed), connection.transaction():
+            await connection.execute("select 1 / 0")
+    for ids in (one, other, one, other):
+        async with ids.reserved(connection, needed) as own:
+            taken.append(own.take(records.tenant.id))
+    await connection.close()
+    assert len({*taken}) == 4

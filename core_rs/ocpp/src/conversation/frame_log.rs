@@ -107,6 +107,12 @@ struct Waiting {
     connection_id: Range<usize>,
 }
 
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.text.len() + self.deviations.as_ref().map_or(0, Range::len)
+    }
+}
+
 /// Frames that wait to be stored, within bounds.
 #[derive(Debug)]
 pub struct FrameLog {
@@ -146,11 +152,12 @@ impl FrameLog {
 
     /// Add a frame. Without room for it, or beyond the quota of its tenant, drop and count it.
     pub fn record(&mut self, entry: &Entry<'_>) {
-        if self.frames >= self.limits.frames || self.bytes + entry.text.len() > self.limits.bytes {
+        let bytes = entry.text.len() + entry.deviations.map_or(0, str::len);
+        if self.frames >= self.limits.frames || self.bytes + bytes > self.limits.bytes {
             self.shed += 1;
             return;
         }
-        if !self.quota.take(entry.tenant_id, entry.text.len(), entry.at_us) {
+        if !self.quota.take(entry.tenant_id, bytes, entry.at_us) {
             return;
         }
         if self.batches.back().is_none_or(FrameBatch::is_full) {
@@ -264,9 +271,9 @@ impl FrameBatch {
 /// How many of the first frames make one run. `frames` is not empty.
 fn run_length(frames: &[Waiting], texts: &str) -> usize {
     let first = &frames[0];
-    let mut bytes = first.text.len();
+    let mut bytes = first.bytes();
     let belongs = |before: &Waiting, frame: &Waiting| {
-        bytes += frame.text.len();
+        bytes += frame.bytes();
         frame.charge_point_id == first.charge_point_id
             && texts[frame.connection_id.clone()] == texts[first.connection_id.clone()]
             && bytes <= RUN_BYTES
