@@ -1,4 +1,4 @@
-"""Rows are worked on beside each other, and not more of them than there is room for."""
+"""Rows are worked on at the same time, and not more of them than there is room for."""
 
 import asyncio
 

@@ -11,7 +11,7 @@ from app.database.unit_of_work import PlatformWork
 from app.errors import StoreUnavailable
 from app.frame_log.records import FrameFilter, FrameRecord
 from app.frame_log.rules import FrameCondition, newest_first, unseen
-from app.frame_log.store import FrameStore, Place, delete_frames_of_tenant, frames_of
+from app.frame_log.store import FrameStore, SearchPlace, delete_frames_of_tenant, frames_of
 from app.types import TenantId
 
 _SEARCH_S: Final = 5.0
@@ -53,7 +53,7 @@ class FrameLogService:
         """Return frames as `page` does. It holds a connection for a portion of runs at a time only."""
         narrow = filters or FrameFilter()
         condition = FrameCondition(narrow)
-        place = None if after is None else Place(after[0], is_included=True)
+        place = None if after is None else SearchPlace(after[0], is_included=True)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _SEARCH_S
         found: list[FrameRecord] = []
@@ -69,7 +69,7 @@ class FrameLogService:
                 if len(found) + len(portion) >= limit and (place is None or place.at != run.at):
                     break
                 portion += unseen(frames_of(run, condition), after)
-                place = Place(run.at, is_included=False)
+                place = SearchPlace(run.at, is_included=False)
                 # Other requests and charge points come between two runs.
                 await asyncio.sleep(0)
             found += newest_first(portion)

@@ -27,7 +27,7 @@ _BYTES_OF_OLD_RUN: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchPlace:
     """Where a search goes on: at runs of a time or earlier, or only at earlier ones."""
 
     at: datetime
@@ -38,9 +38,9 @@ class FrameStore(Repository):
     """The frames of one tenant's charge points."""
 
     async def runs(
-        self, charge_point_id: int, filters: FrameFilter, place: Place | None, limit: int
+        self, charge_point_id: int, filters: FrameFilter, place: SearchPlace | None, limit: int
     ) -> Sequence[Row[Any]]:
-        """Return the newest runs in which frames may be, not many bytes of them; none: there are no more.
+        """Return the newest runs in which frames may be, not many bytes of them; none: that was the last one.
 
         Runs of one time come together, because their frames are listed by their numbers.
 
