@@ -58,6 +58,7 @@ async def list_frames(
     """List frames, the newest first. Secrets are removed before a frame is stored.
 
     If two connections overlapped in time, their frames may not be in the order of time.
+    A search that takes longer than five seconds is answered 503: narrow it by `from` and `to`.
     """
     key = decode_cursor(query.cursor, NumberedMoment)
     filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at, query.message_id)
