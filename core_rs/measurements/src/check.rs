@@ -10,7 +10,7 @@ const BOUNDS: [(&str, &str, u64); 14] = [
     ("boot_notification", "link", 6_150),
     ("heartbeat", "answered", 11_300),
     ("heartbeat", "deframe", 450),
-    ("heartbeat", "link", 3_200),
+    ("heartbeat", "link", 3_300),
     ("meter_values", "deframe", 930),
     ("meter_values", "judge", 10_750),
     ("meter_values", "link", 12_350),
