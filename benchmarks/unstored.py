@@ -12,6 +12,7 @@ from typing import Any
 
 from app import storage
 from app.clock import Clock
+from app.database.roles import Roles
 from app.frame_log.recorder import FrameLog
 from app.ocpp import FrameBuffer
 from app.server.listener import open_listener
@@ -58,8 +59,8 @@ class AcknowledgingLedger(Ledger):
 class DiscardingFrameLog(FrameLog):
     """A frame log that drops all frames."""
 
-    def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
-        super().__init__(url, settings=settings, clock=clock)
+    def __init__(self, url: str, *, settings: Settings, clock: Clock, roles: Roles) -> None:
+        super().__init__(url, settings=settings, clock=clock, roles=roles)
         self.buffer = FrameBuffer(0, 0, 0)
 
     def start(self) -> None:

@@ -1,11 +1,11 @@
 """`/v1/events`: the events of a tenant, as a stream or page by page."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
@@ -86,7 +86,9 @@ async def list_events(
     streams: Streams,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[
-        CursorText | Literal[""] | SkipJsonSchema[None],
+        CursorText | SkipJsonSchema[None],
+        # Some clients send it empty before the first event.
+        BeforeValidator(lambda text: text or None),
         Header(alias=_LAST_EVENT_ID, description="As `after`; browsers send it when they connect again."),
     ] = None,
 ) -> Response:
@@ -111,8 +113,7 @@ async def list_events(
 
 def _position(query: EventQuery, last_event_id: str | None) -> int | None:
     # A browser that connects again keeps its URL, and sends what it has seen since in the header.
-    # Some clients send it empty before the first event.
-    if last_event_id:
+    if last_event_id is not None:
         return decode_cursor(last_event_id, LargeIntegerKey, _LAST_EVENT_ID)
     return decode_cursor(query.after, LargeIntegerKey, "after")
 
