@@ -23,13 +23,13 @@ from app.certificates.records import (
 from app.certificates.rules.authority import sign_request
 from app.certificates.rules.delivery import (
     DELIVERY_LIFE,
-    FORWARD_PAUSES,
     RENEWAL_ATTEMPTS,
     RENEWAL_LATER,
     RENEWAL_PAUSE,
     SEND_LATER,
     chain_limit,
     external_answer,
+    next_attempt,
 )
 from app.certificates.rules.pem import CHAIN_LIMIT, one_certificate
 from app.certificates.rules.signing_requests import read_signing_request
@@ -49,7 +49,7 @@ from app.live.presence import Presence
 from app.login_sweeper import LoginSweeper
 from app.logs import get_logger
 from app.outgoing.client import OutgoingClient
-from app.outgoing.records import OutgoingFailed, OutgoingFailure, OutgoingRequest
+from app.outgoing.records import OutgoingFailed, OutgoingRequest
 from app.outgoing.signature import SecretCipher
 from app.types import TenantId
 
@@ -58,8 +58,6 @@ _RENEWALS: Final = 10
 _LEASE: Final = timedelta(minutes=2)
 _DEADLINE_S: Final = 20.0
 _ANSWER_LIMIT_BYTES: Final = 65_536
-_DAY: Final = timedelta(days=1)
-_NOT_SENT: Final = frozenset({OutgoingFailure.BUSY, OutgoingFailure.CIRCUIT_OPEN, OutgoingFailure.STOPPING})
 _BUSY_AGAIN: Final = timedelta(seconds=10)
 _MAX_CHAIN_KEY: Final = "certificatesignedmaxchainsize"
 
@@ -214,15 +212,14 @@ class CertificateIssuer(LoginSweeper):
 
     async def _forward_again(self, request: RequestRecord, failed: OutgoingFailed) -> None:
         now = self._parts.clock.now()
-        # Requests that were not sent count as no attempt, within a day.
-        was_sent = failed.reason not in _NOT_SENT or now - request.received_at > _DAY
-        if was_sent and request.attempts >= len(FORWARD_PAUSES):
+        again = next_attempt(failed.reason, request.attempts, now - request.received_at)
+        if again is None:
             await self._fail(request, failed.reason.value, failed.detail)
             return
         await self._change(
             request,
-            next_at=now + FORWARD_PAUSES[request.attempts if was_sent else 0],
-            attempts=request.attempts + was_sent,
+            next_at=now + again.pause,
+            attempts=again.attempts,
             reason=failed.reason.value,
             detail=failed.detail,
         )

@@ -14,10 +14,10 @@ import orjson
 from app.certificates.records import CertificateFault
 from app.certificates.rules.delivery import (
     DELIVERY_LIFE,
-    FORWARD_PAUSES,
     SEND_LATER,
     chain_limit,
     external_answer,
+    next_attempt,
 )
 from app.certificates.rules.pem import CHAIN_LIMIT
 from app.clock import Clock
@@ -31,7 +31,7 @@ from app.live.presence import Presence
 from app.login_sweeper import LoginSweeper
 from app.logs import get_logger
 from app.outgoing.client import OutgoingClient
-from app.outgoing.records import OutgoingFailed, OutgoingFailure, OutgoingRequest
+from app.outgoing.records import OutgoingFailed, OutgoingRequest
 from app.plug_and_charge.records import SettingSecrets, V2gAuthority, V2gRequestRecord
 from app.plug_and_charge.rules.v2g import signed_payload
 from app.plug_and_charge.service.requests import V2gRequestService
@@ -43,8 +43,6 @@ V2G_ISSUED_BY: Final = "plug_and_charge"
 _LEASE: Final = timedelta(minutes=2)
 _DEADLINE_S: Final = 20.0
 _ANSWER_LIMIT_BYTES: Final = 65_536
-_DAY: Final = timedelta(days=1)
-_NOT_SENT: Final = frozenset({OutgoingFailure.BUSY, OutgoingFailure.CIRCUIT_OPEN, OutgoingFailure.STOPPING})
 _MAX_CHAIN_KEY: Final = "certificatesignedmaxchainsize"
 
 _LOG = get_logger(__name__)
@@ -175,15 +173,14 @@ class V2gIssuer(LoginSweeper):
 
     async def _forward_again(self, request: V2gRequestRecord, failed: OutgoingFailed) -> None:
         now = self._parts.clock.now()
-        # Requests that were not sent count as no attempt, within a day.
-        was_sent = failed.reason not in _NOT_SENT or now - request.received_at > _DAY
-        if was_sent and request.attempts >= len(FORWARD_PAUSES):
+        again = next_attempt(failed.reason, request.attempts, now - request.received_at)
+        if again is None:
             await self._fail(request, failed.reason.value, failed.detail)
             return
         await self._change(
             request,
-            next_at=now + FORWARD_PAUSES[request.attempts if was_sent else 0],
-            attempts=request.attempts + was_sent,
+            next_at=now + again.pause,
+            attempts=again.attempts,
             reason=failed.reason.value,
             detail=failed.detail,
         )

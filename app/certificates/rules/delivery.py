@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.certificates.records import CertificateFault, CertificateState, RequestState
+from app.outgoing.records import OutgoingFailure
 
 SEND_LATER: Final = timedelta(minutes=5)
 """The pause until a charge point that is not connected is looked for again. Its login ends it earlier."""
@@ -18,6 +19,9 @@ RENEWAL_LATER: Final = timedelta(hours=1)
 """The pause until a charge point that is not connected is asked."""
 _REASON_SHOWN: Final = 500
 _NOT_SENT: Final = frozenset({"offline", "expired"})
+_NOT_ASKED: Final = frozenset({OutgoingFailure.BUSY, OutgoingFailure.CIRCUIT_OPEN, OutgoingFailure.STOPPING})
+_NOT_ASKED_FOR: Final = timedelta(days=1)
+"""So long, requests that were not sent to an authority count as no attempt."""
 
 
 class Delivery(NamedTuple):
@@ -49,6 +53,27 @@ def delivery_of(state: str, status: str | None, *, is_in_doubt: bool, doubts: in
     if is_in_doubt and doubts == 0:
         return Delivery("signed", None, again=True, is_doubt=True)
     return Delivery("failed", None, "no_answer" if is_in_doubt else state)
+
+
+class NextAttempt(NamedTuple):
+    """The pause until an external authority is asked again, and how many attempts count by then."""
+
+    pause: timedelta
+    attempts: int
+
+
+def next_attempt(reason: OutgoingFailure, attempts: int, age: timedelta) -> NextAttempt | None:
+    """Return when an external authority is asked again after a failure. None: the request has failed.
+
+    Args:
+        reason: of the failure.
+        attempts: how many counted before.
+        age: time since the request was received.
+    """
+    counts = reason not in _NOT_ASKED or age > _NOT_ASKED_FOR
+    if counts and attempts >= len(FORWARD_PAUSES):
+        return None
+    return NextAttempt(FORWARD_PAUSES[attempts if counts else 0], attempts + counts)
 
 
 def chain_limit(configured: str | None, limit: int) -> int:
