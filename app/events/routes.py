@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
@@ -20,7 +20,14 @@ from app.web.access import ReadAccess, check_again
 from app.web.conditional import encoded_page_response
 from app.web.inputs import DIGITS, CursorText, Identity
 from app.web.negotiation import prefers
-from app.web.pagination import LIMIT_DEFAULT, LIMIT_MAXIMUM, LargeIntegerKey, decode_cursor, encode_cursor
+from app.web.pagination import (
+    CURSOR_MAX_LENGTH,
+    LIMIT_DEFAULT,
+    LIMIT_MAXIMUM,
+    LargeIntegerKey,
+    decode_cursor,
+    encode_cursor,
+)
 from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
@@ -86,11 +93,13 @@ async def list_events(
     streams: Streams,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[
-        CursorText | SkipJsonSchema[None],
-        # Some clients send it empty before the first event.
-        BeforeValidator(lambda text: text or None),
-        Header(alias=_LAST_EVENT_ID, description="As `after`; browsers send it when they connect again."),
-    ] = None,
+        str,
+        Header(
+            alias=_LAST_EVENT_ID,
+            max_length=CURSOR_MAX_LENGTH,
+            description="As `after`; browsers send it when they connect again. Empty is as if absent.",
+        ),
+    ] = "",
 ) -> Response:
     """Follow the events of your tenant.
 
@@ -111,9 +120,10 @@ async def list_events(
     return StreamResponse(_messages(request, stream), stream)
 
 
-def _position(query: EventQuery, last_event_id: str | None) -> int | None:
+def _position(query: EventQuery, last_event_id: str) -> int | None:
     # A browser that connects again keeps its URL, and sends what it has seen since in the header.
-    if last_event_id is not None:
+    # Some clients send the header empty before the first event.
+    if last_event_id:
         return decode_cursor(last_event_id, LargeIntegerKey, _LAST_EVENT_ID)
     return decode_cursor(query.after, LargeIntegerKey, "after")
 
