@@ -31,6 +31,9 @@ _TLS_HANDSHAKE: Final = b"\x16\x03"
 _DISCARD_LIMIT_BYTES: Final = 262_144
 """Bytes of a body that are thrown away after its request was answered. Then the connection is closed."""
 
+_LINGER_LIMIT_BYTES: Final = 65_536
+"""Bytes that are read and thrown away after a refusal, so that our answer is not lost. Nobody needs more."""
+
 _FIELD_BYTES: Final = 160
 """Memory that a field of a head takes besides its text."""
 
@@ -68,6 +71,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._body_left: int | None = None
         self._unread_bytes = 0
         self._discarded_bytes = 0
+        self._lingering_bytes = 0
         self._held_bytes = 0
         self._lines = 0
         self._tail = b""
@@ -212,6 +216,9 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         The data is cut at the end of each head, because the parser does not report where the head of a
         completed handshake ends.
         """
+        if self._is_over:
+            self._linger(len(data))
+            return
         self._unset_keepalive_if_required()
         start = 0
         while start < len(data) and not (self._is_over or self.transport.is_closing()):
@@ -296,6 +303,12 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._anonymous.linger(self.watched)
+
+    def _linger(self, size: int) -> None:
+        """Throw away what comes after a refusal, and stop to read when that is much."""
+        self._lingering_bytes += size
+        if self._lingering_bytes > _LINGER_LIMIT_BYTES:
+            self.flow.pause_reading()
 
     def _begin_long_transfer(self) -> None:
         """Let the present request last as long as its client makes progress. A route has let it in."""
