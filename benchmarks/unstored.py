@@ -15,6 +15,7 @@ from app.clock import Clock
 from app.database.roles import Roles
 from app.frame_log.recorder import FrameLog
 from app.ocpp import FrameBuffer
+from app.server.acceptors import Acceptors
 from app.server.listener import open_listener
 from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
@@ -85,7 +86,8 @@ def main() -> None:
     ours, theirs = socket.socketpair()
     # `ours` stays open. If it closed, the worker would take the supervisor for dead.
     with listener, ours, theirs:
-        WorkerServer(make_config(settings), theirs).run(sockets=listener.for_worker().all())
+        plain, *tls = listener.for_worker().all()
+        WorkerServer(make_config(settings), theirs, Acceptors(settings, plain, tls)).run(sockets=[])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""Accepts connections of a listening socket itself, where uvicorn cannot: under TLS, or behind a proxy.
+"""Accepts the connections of a listening socket.
 
+uvicorn would accept all that wait at once, and make its objects for each of them. Here only a few are accepted
+in one step of the event loop, and one that waits for its turn (`accept_turns`) takes a descriptor only.
 A connection goes through at most two stages before HTTP: the header of the PROXY protocol (`proxy_protocol`),
-and the handshake of TLS, which the core does. Both are watched as anonymous connections. A plain port without
-PROXY protocol is not served here.
+and the handshake of TLS, which the core does. Both are watched as anonymous connections.
 """
 
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -23,7 +24,9 @@ from app.gateway.server_certificates import ServerCertificates
 from app.gateway.sockets import WorkerSockets, limit_unsent
 from app.tasks import BackgroundTasks
 
-_ACCEPTS_PER_TURN: Final = 64
+_ACCEPTS_PER_STEP: Final = 16
+"""Connections that are accepted in one step of the event loop."""
+
 _PAUSE_S: Final = 0.2
 """Seconds without accepting after the process has no descriptor left."""
 
@@ -51,13 +54,19 @@ class Acceptor:
         certificates: ServerCertificates | None,
         proxy: ProxyRules | None,
         anonymous: AnonymousConnections,
+        connections: Sized,
     ) -> None:
-        """certificates: None for a plain port; proxy: None if no PROXY header is expected."""
+        """Make the acceptor of a socket.
+
+        certificates: None for a plain port; proxy: None if no PROXY header is expected; connections: all
+        that the worker serves.
+        """
         self._listener = listener
         self._make_protocol = make_protocol
         self._certificates = certificates
         self._proxy = proxy
         self._anonymous = anonymous
+        self._connections = connections
         self._sockets = WorkerSockets()
         self._background = BackgroundTasks()
         self._stages: set[_HeaderStage] = set()
@@ -96,6 +105,7 @@ class Acceptor:
                     timer.cancel()
             for stage in list(self._stages):
                 stage.abort()
+            self._anonymous.refuse_waiting()
             self._listener.close()
 
     def close(self) -> None:
@@ -113,7 +123,7 @@ class Acceptor:
             asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_ACCEPTS_PER_TURN):
+        for _ in range(_ACCEPTS_PER_STEP):
             try:
                 accepted, peer = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -128,22 +138,16 @@ class Acceptor:
                 self._pause = loop.call_later(_PAUSE_S, self._watch)
                 return
             accepted.setblocking(False)
-            try:
-                self._begin(accepted, peer)
-            except OSError:
-                # It has ended already.
-                accepted.close()
+            self._receive(accepted, peer[0])
 
-    def _begin(self, accepted: socket.socket, peer: Any) -> None:
+    def _receive(self, accepted: socket.socket, peer: str) -> None:
         if self._proxy is None:
-            self._serve(accepted, None)
-        elif not is_trusted(peer[0], self._proxy.trusted):
-            self._anonymous.count("proxy_header", peer[0])
+            self._arrive(accepted, peer, None)
+        elif not is_trusted(peer, self._proxy.trusted):
+            self._anonymous.count("proxy_header", peer)
             accepted.close()
         else:
-            stage = _HeaderStage(
-                accepted, peer[0], self._proxy.certificates, self._anonymous, self._header_read
-            )
+            stage = _HeaderStage(accepted, peer, self._proxy.certificates, self._anonymous, self._header_read)
             self._stages.add(stage)
             stage.start(len(self._stages))
 
@@ -152,13 +156,18 @@ class Acceptor:
         self._stages.discard(stage)
         if origin is None:
             stage.socket.close()
-            return
-        try:
-            self._serve(stage.socket, origin)
-        except OSError:
-            stage.socket.close()
+        else:
+            self._arrive(stage.socket, origin.client[0] if origin.client else stage.peer, origin)
 
-    def _serve(self, accepted: socket.socket, origin: Origin | None) -> None:
+    def _arrive(self, accepted: socket.socket, address: str, origin: Origin | None) -> None:
+        self._anonymous.arrive(address, _Accepted(self, accepted, address, origin), len(self._connections))
+
+    def serve(self, accepted: socket.socket, origin: Origin | None) -> None:
+        """Begin with TLS or HTTP.
+
+        Raises:
+            OSError: the connection has ended.
+        """
         protocol = self._make_protocol()
         protocol.origin = origin
         if self._certificates is None:
@@ -170,12 +179,58 @@ class Acceptor:
         transport.attach(self._sockets.accept_tls(accepted.detach(), context, protocol), protocol)
         protocol.connection_made(transport)
 
+    def note_refused(self, address: str) -> None:
+        """Count a connection that was closed because too many wait."""
+        self._anonymous.count("anonymous_connections", address)
+
+
+class _Accepted:
+    """A connection that was accepted: the `Newcomer` of an acceptor."""
+
+    __slots__ = ("_acceptor", "_address", "_origin", "_socket")
+
+    def __init__(
+        self, acceptor: Acceptor, accepted: socket.socket, address: str, origin: Origin | None
+    ) -> None:
+        self._acceptor = acceptor
+        self._socket = accepted
+        self._address = address
+        self._origin = origin
+
+    def begin(self) -> bool:
+        """Serve it, unless its peer has gone meanwhile."""
+        try:
+            if not _has_ended(self._socket):
+                self._acceptor.serve(self._socket, self._origin)
+                return True
+        except OSError:
+            pass
+        self._socket.close()
+        return False
+
+    def refuse(self) -> None:
+        """Close it."""
+        self._acceptor.note_refused(self._address)
+        self._socket.close()
+
 
 async def _serve_plain(accepted: socket.socket, protocol: ChargePointHttpProtocol) -> None:
     try:
         await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, accepted)
     except OSError:
         accepted.close()
+
+
+def _has_ended(accepted: socket.socket) -> bool:
+    """Tell whether the peer has closed a connection without a byte.
+
+    Raises:
+        OSError: it has ended in another way.
+    """
+    try:
+        return not accepted.recv(1, socket.MSG_PEEK)
+    except (BlockingIOError, InterruptedError):
+        return False
 
 
 class _HeaderStage:
@@ -193,7 +248,7 @@ class _HeaderStage:
         done: Callable[["_HeaderStage", Origin | None], None],
     ) -> None:
         self.socket = accepted
-        self._peer = peer
+        self.peer = peer
         self._certificates = certificates
         self._anonymous = anonymous
         self._done = done
@@ -206,7 +261,7 @@ class _HeaderStage:
     def start(self, open_now: int) -> None:
         """Read as soon as something comes. open_now: such stages of the worker."""
         transport = cast(asyncio.Transport, self)
-        self._watched = self._anonymous.enter(transport, FlowControl(transport), self._peer, open_now)
+        self._watched = self._anonymous.enter(transport, FlowControl(transport), self.peer, open_now)
         if self._watched is None:
             self._end(None)
         else:
@@ -253,7 +308,7 @@ class _HeaderStage:
         self._end(origin)
 
     def _refuse(self) -> None:
-        self._anonymous.count("proxy_header", self._peer)
+        self._anonymous.count("proxy_header", self.peer)
         self._end(None)
 
     def _end(self, origin: Origin | None) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from app.gateway.accept_turns import AcceptTurns
+from app.gateway.accept_turns import AcceptTurns, Newcomer
 from app.gateway.limiter import Network, network_of
 from app.logs import get_logger
 from app.long_transfers import STALL_S
@@ -39,6 +39,10 @@ _LINGER_S: Final = 1.0
 _FREED_SHARE: Final = 0.25
 """Share of the bytes that is freed at once when there are too many, so that it is not done for each read."""
 
+_ABORTS_PER_STEP: Final = 16
+"""Connections that are closed in one step of the event loop."""
+
+_ACCEPT_RATE: Final = LIMITS_HIT.labels("accept_rate")
 _LOG = get_logger(__name__)
 
 
@@ -96,7 +100,7 @@ class AnonymousConnections:
         self._cut_off: Counter[str] = Counter()
         self._last_of: dict[str, str] = {}
         self._is_sweeping = False
-        self._turns = AcceptTurns(self.limits.accepts_per_s)
+        self._turns = AcceptTurns(self.limits.accepts_per_s, self.limits.per_address)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -106,6 +110,20 @@ class AnonymousConnections:
         """The memory that all of them take by what they have sent, and by answers that they do not read."""
         return self._held_bytes
 
+    def arrive(self, peer: str, newcomer: Newcomer, open_now: int) -> None:
+        """Let a connection that was accepted be read: now, or at its turn, because too many come at once.
+
+        open_now: as for `enter`.
+        """
+        address = network_of(peer)
+        room = min(self.limits.connections, self._most() - open_now)
+        if not self._turns.come(asyncio.get_running_loop(), address, newcomer, room):
+            _ACCEPT_RATE.inc()
+
+    def refuse_waiting(self) -> None:
+        """Close the connections that wait for their turn, because the worker stops."""
+        self._turns.refuse_all()
+
     def enter(
         self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int
     ) -> AnonymousConnection | None:
@@ -114,12 +132,10 @@ class AnonymousConnections:
         open_now: all connections of the worker, those of charge points included.
         """
         loop = asyncio.get_running_loop()
-        if self._capacity is None:
-            self._capacity = connection_capacity()
         now = loop.time()
         address = network_of(peer)
         lacking = None
-        if open_now >= self._capacity:
+        if open_now + len(self._turns) >= self._most():
             lacking = "descriptors"
         elif len(self._connections) >= self.limits.connections:
             lacking = "anonymous_connections"
@@ -130,9 +146,6 @@ class AnonymousConnections:
         self._connections[connection] = None
         self._of_address[address] += 1
         self._crowds += self._of_address[address] == self.limits.per_address + 1
-        if not self._turns.take(loop):
-            # Not now: the transport begins to read right after `connection_made`.
-            loop.call_soon(self._wait_for_turn, loop, connection)
         if not self._is_sweeping:
             self._is_sweeping = True
             loop.call_later(_SWEEP_S, self._sweep, loop)
@@ -178,20 +191,11 @@ class AnonymousConnections:
         self.leave(connection)
         asyncio.get_running_loop().call_later(_LINGER_S, connection.transport.abort)
 
-    def _wait_for_turn(self, loop: asyncio.AbstractEventLoop, connection: AnonymousConnection) -> None:
-        """Read a connection later, because too many come at once."""
-        LIMITS_HIT.labels("accept_rate").inc()
-        connection.flow.pause_reading()
-
-        def read() -> bool:
-            if connection not in self._connections or connection.transport.is_closing():
-                return False
-            connection.arrived_at = loop.time()
-            connection.deadline = connection.arrived_at + self.limits.head_s
-            connection.flow.resume_reading()
-            return True
-
-        self._turns.wait(loop, connection.address, read)
+    def _most(self) -> int:
+        """Return how many connections the worker may have."""
+        if self._capacity is None:
+            self._capacity = connection_capacity()
+        return self._capacity
 
     def _make_room(self, newcomer: str, now: float, lacking: str) -> bool:
         """Close the oldest connection that does not go on, or is of a crowd. Return False if there is none.
@@ -207,7 +211,6 @@ class AnonymousConnections:
             if connection.deadline is None or connection.is_transfer:
                 continue
             is_crowd = connection.address != newcomer and self._is_crowd(connection.address)
-            # Those that wait for their turn to be read keep their place: they wait for us.
             if is_crowd or (is_old and _waits_for_peer(connection)):
                 self.count(lacking)
                 self._abort(connection)
@@ -234,6 +237,7 @@ class AnonymousConnections:
             loop.call_later(_SWEEP_S, self._sweep, loop)
         now = loop.time()
         waiting: Counter[str] = Counter()
+        overdue: list[AnonymousConnection] = []
         for connection in reversed(list(self._connections)):
             if connection.deadline is None and connection.transport.is_closing():
                 # A peer that does not read what was written keeps it from closing.
@@ -247,18 +251,28 @@ class AnonymousConnections:
                 waiting[connection.address] += not connection.is_transfer
                 if connection.deadline <= now:
                     self.count("request_deadline", connection.address)
-                    self._abort(connection)
+                    overdue.append(connection)
                 elif not connection.is_transfer and self._is_surplus(
                     connection, waiting[connection.address], now
                 ):
                     self.count("connections_per_address", connection.address)
-                    self._abort(connection)
+                    overdue.append(connection)
+        self._end(loop, overdue)
         for limit, closed in self._cut_off.items():
             _LOG.warning(
                 "connections_cut_off", limit=limit, count=closed, last_remote=self._last_of.get(limit)
             )
         self._cut_off.clear()
         self._last_of.clear()
+
+    def _end(self, loop: asyncio.AbstractEventLoop, overdue: list[AnonymousConnection]) -> None:
+        """Close connections, a few in each step of the event loop: a thousand at once would hold it up."""
+        for connection in overdue[:_ABORTS_PER_STEP]:
+            # Meanwhile it may have gone on, or logged in.
+            if connection in self._connections and _waits_for_peer(connection):
+                self._abort(connection)
+        if len(overdue) > _ABORTS_PER_STEP:
+            loop.call_soon(self._end, loop, overdue[_ABORTS_PER_STEP:])
 
     def _is_crowd(self, address: str) -> bool:
         return self._of_address[address] > self.limits.per_address

@@ -1,4 +1,4 @@
-"""The acceptors of one worker: for TLS, and for plain connections behind a proxy."""
+"""The acceptors of one worker: for plain connections, and for TLS if that is served."""
 
 import asyncio
 import signal
@@ -18,11 +18,9 @@ from app.settings import Settings
 
 
 class Acceptors:
-    """Those sockets of a worker from which uvicorn does not accept."""
+    """The sockets from which a worker accepts."""
 
-    def __init__(
-        self, settings: Settings, plain: Sequence[socket.socket], tls: Sequence[socket.socket]
-    ) -> None:
+    def __init__(self, settings: Settings, plain: socket.socket, tls: Sequence[socket.socket] = ()) -> None:
         self._settings = settings
         self._plain = plain
         self._tls = tls
@@ -34,8 +32,6 @@ class Acceptors:
         Raises:
             CertificateError: there is no certificate that can be used.
         """
-        if not self._plain and not self._tls:
-            return
         settings, config = self._settings, server.config
         protocol = cast(Any, config.http_protocol_class)
         anonymous: AnonymousConnections = protocol.keywords["anonymous"]
@@ -49,11 +45,12 @@ class Acceptors:
         proxy = None
         if settings.proxy_protocol:
             proxy = ProxyRules(parse_networks(settings.trusted_proxies), settings.proxy_client_certificates)
-        trust: ClientTrust = server.lifespan.state[CLIENT_TRUST]
-        self._started = [Acceptor(each, make, None, proxy, anonymous) for each in self._plain]
+        connections = server.server_state.connections
+        self._started = [Acceptor(self._plain, make, None, proxy, anonymous, connections)]
         for each in self._tls:
+            trust: ClientTrust = server.lifespan.state[CLIENT_TRUST]
             certificates = ServerCertificates(settings, trust)
-            self._started.append(Acceptor(each, make, certificates, proxy, anonymous))
+            self._started.append(Acceptor(each, make, certificates, proxy, anonymous, connections))
         for acceptor in self._started:
             acceptor.start(backlog)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)

@@ -29,7 +29,7 @@ _COLLECT_AFTER = 20_000
 
 
 class WorkerServer(uvicorn.Server):
-    """A uvicorn server that reports to the supervisor, and serves TLS and proxies by acceptors of ours."""
+    """A uvicorn server that reports to the supervisor, and whose connections are accepted by ours."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class WorkerServer(uvicorn.Server):
         channel.setblocking(False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, then send READY. sockets: those from which uvicorn itself accepts."""
+        """Accept connections, then send READY. sockets: none, because the acceptors have them."""
         if self._exchange is not None:
             WORKERS.set(1)
             WORKER_STARTS.inc()
@@ -125,11 +125,9 @@ def make_config(settings: Settings) -> uvicorn.Config:
 def serve(config: uvicorn.Config, settings: Settings, sockets: InheritedSockets) -> None:
     """Serve until a signal comes, or until the channel ends."""
     plain, *tls = sockets.accepting
-    # Without the PROXY protocol uvicorn itself accepts plain connections.
-    behind_proxy = [plain] if settings.proxy_protocol else []
-    acceptors = Acceptors(settings, behind_proxy, tls)
+    acceptors = Acceptors(settings, plain, tls)
     exchange = MetricExchange(sockets.metrics)
     server = WorkerServer(config, sockets.channel, acceptors, exchange, settings.drain_s)
-    server.run(sockets=[] if behind_proxy else [plain])
+    server.run(sockets=[])
     if not server.started:
         sys.exit(1)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,6 @@ import uvloop
 
 from app.gateway import accept_turns
 from app.gateway.accept_turns import AcceptTurns
-from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -39,25 +39,39 @@ class Loop:
         self.now = until
 
 
+@dataclass
+class Newcomer:
+    """A connection that wants a turn."""
+
+    address: str
+    begun: list[str]
+    refused: list[str]
+    is_gone: bool = False
+
+    def begin(self) -> bool:
+        self.begun.append("gone" if self.is_gone else self.address)
+        return not self.is_gone
+
+    def refuse(self) -> None:
+        self.refused.append(self.address)
+
+
 class Arrivals:
-    """Connections that want a turn; the addresses in the order in which they got one."""
+    """Connections that want a turn. read, refused: their addresses, in the order in which it happened."""
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, crowd: int = 1000) -> None:
         self.loop: Any = Loop()
-        self.turns = AcceptTurns(per_s)
-        self.read: list[str] = []
+        self.turns = AcceptTurns(per_s, crowd)
+        self.begun: list[str] = []
+        self.refused: list[str] = []
 
-    def come(self, address: str, *, is_gone: bool = False) -> None:
-        if self.turns.take(self.loop):
-            self.read.append(address)
-            return
+    @property
+    def read(self) -> list[str]:
+        return [address for address in self.begun if address != "gone"]
 
-        def read() -> bool:
-            if not is_gone:
-                self.read.append(address)
-            return not is_gone
-
-        self.turns.wait(self.loop, address, read)
+    def come(self, address: str, *, is_gone: bool = False, room: int = 1_000_000) -> bool:
+        newcomer = Newcomer(address, self.begun, self.refused, is_gone)
+        return self.turns.come(self.loop, address, newcomer, room)
 
     def after(self, seconds: float) -> list[str]:
         self.loop.run_until(self.loop.now + seconds)
@@ -111,18 +125,31 @@ def test_one_that_has_gone_takes_no_turn(arrivals: Arrivals) -> None:
 
 def test_those_that_have_gone_do_not_wait_for_turns(arrivals: Arrivals) -> None:
     """An address that brings them faster than turns come would fill the memory."""
-    asked = Counter[str]()
-
-    def ended() -> bool:
-        asked["ended"] += 1
-        return False
-
     for _ in range(20):
         arrivals.come("other")
     for _ in range(500):
-        arrivals.turns.wait(arrivals.loop, "flood", ended)
+        arrivals.come("flood", is_gone=True)
     arrivals.after(0.5)
-    assert asked["ended"] == 500
+    assert arrivals.begun.count("gone") == 500
+
+
+def test_a_few_are_looked_at_in_one_step(arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ends of thousands must not hold up the loop."""
+    steps: list[int] = []
+    give = arrivals.turns._give
+
+    def counting(loop: Any) -> None:
+        before = len(arrivals.begun)
+        give(loop)
+        steps.append(len(arrivals.begun) - before)
+
+    monkeypatch.setattr(arrivals.turns, "_give", counting)
+    arrivals.come("first")
+    for _ in range(500):
+        arrivals.come("flood", is_gone=True)
+    arrivals.after(0.5)
+    assert sum(steps) == 500
+    assert max(steps) <= 64
 
 
 def test_turns_that_nobody_took_are_not_saved(arrivals: Arrivals) -> None:
@@ -140,20 +167,35 @@ def test_a_loop_that_was_late_does_not_give_all_at_once(arrivals: Arrivals) -> N
     assert len(arrivals.after(0.0)) <= 3
 
 
-class Connection:
-    """A connection, and whether it is read."""
+def test_a_crowd_gives_way_while_nobody_else_has_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept_turns, "_BURST_S", 0.0)
+    arrivals = Arrivals(10.0, crowd=3)
+    arrivals.come("first")
+    for _ in range(6):
+        assert not arrivals.come("crowd", room=8)
+    for _ in range(3):
+        assert not arrivals.come("few", room=8)
+    # There is room for eight, so one of the crowd has gone. What comes of the crowd itself costs its own.
+    assert arrivals.refused == ["crowd"]
+    arrivals.come("crowd", room=8)
+    assert arrivals.refused == ["crowd"] * 2
+    # When the crowd is as small as any other address, the newcomer goes.
+    for address in ("another", "one", "two", "last"):
+        arrivals.come(address, room=8)
+    assert arrivals.refused == ["crowd"] * 4 + ["two", "last"]
+    assert len(arrivals.turns) == 8
+    assert Counter(arrivals.after(10.0)) == {"first": 1, "crowd": 3, "few": 3, "another": 1, "one": 1}
+    assert len(arrivals.turns) == 0
 
-    def __init__(self) -> None:
-        self.read_paused = False
 
-    def pause_reading(self) -> None:
-        self.read_paused = True
-
-    def resume_reading(self) -> None:
-        self.read_paused = False
-
-    def is_closing(self) -> bool:
-        return False
+def test_those_that_wait_can_all_be_refused(arrivals: Arrivals) -> None:
+    for address in ("first", "a", "b", "a"):
+        arrivals.come(address)
+    arrivals.turns.refuse_all()
+    assert sorted(arrivals.refused) == ["a", "a", "b"]
+    assert len(arrivals.turns) == 0
+    assert arrivals.after(10.0) == ["first"]
+    assert arrivals.come("later")
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -162,16 +204,19 @@ def test_each_connection_is_read_at_last_although_the_loop_is_late(
 ) -> None:
     monkeypatch.setattr(accept_turns, "_BURST_S", 0.0)
 
-    async def crowd() -> list[bool]:
-        anonymous = AnonymousConnections(AnonymousLimits(accepts_per_s=800.0))
-        connections: list[Any] = [Connection() for _ in range(50)]
-        for number, one in enumerate(connections):
-            anonymous.enter(one, one, f"192.0.2.{number}", 0)
+    async def crowd() -> list[str]:
+        turns = AcceptTurns(800.0, 1000)
+        begun: list[str] = []
+        for number in range(50):
+            address = f"192.0.2.{number}"
+            turns.come(asyncio.get_running_loop(), address, Newcomer(address, begun, []), 1000)
             # The loop is busy with something else, so that timers expire before it goes on.
             time.sleep(0.004)  # noqa: ASYNC251 - the test is about that
             await asyncio.sleep(0)
-        await asyncio.sleep(0.2)
-        return [one.read_paused for one in connections]
+        async with asyncio.timeout(20):
+            while len(turns):  # noqa: ASYNC110 - there is nothing to subscribe to
+                await asyncio.sleep(0.01)
+        return begun
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-        assert not any(runner.run(crowd()))
+        assert len(runner.run(crowd())) == 50

@@ -21,7 +21,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from app.settings import Settings
-from tests.support.gateway import serve
+from tests.support.gateway import serve, serve_by_uvicorn
 from tests.support.raw_client import WAIT_S
 from tests.support.tls import serve_tls
 
@@ -99,7 +99,7 @@ _CERTIFICATE: Final = _AUTHORITY.issue_cert("127.0.0.1")
 @contextlib.asynccontextmanager
 async def _under_tls(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
     with _CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as pem:
-        async with serve(app, settings, ssl_certfile=pem) as port:
+        async with serve_by_uvicorn(app, settings, ssl_certfile=pem) as port:
             yield port
 
 
@@ -122,8 +122,8 @@ SERVERS: Final[dict[str, Serving]] = {
     "ours": serve,
     "ours under TLS": _under_tls,
     "TLS of the core": _tls_of_the_core,
-    "websockets-sansio": partial(serve, http="httptools", ws="websockets-sansio"),
-    "wsproto": partial(serve, http="httptools", ws="wsproto"),
+    "websockets-sansio": partial(serve_by_uvicorn, http="httptools", ws="websockets-sansio"),
+    "wsproto": partial(serve_by_uvicorn, http="httptools", ws="wsproto"),
     "hypercorn": _hypercorn,
     "granian": _granian,
 }

@@ -19,6 +19,7 @@ from app.deviations.recorder import DeviationRecorder
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.gateway import server_options
 from app.login_attempts.recorder import RefusedLogins
+from app.server.acceptors import Acceptors
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.prompt_server import PromptServer
@@ -94,20 +95,42 @@ async def until(condition: Callable[[], bool]) -> None:
 async def serve(
     app: FastAPI, settings: Settings, listener: socket.socket | None = None, **changes: Any
 ) -> AsyncIterator[int]:
-    """Run an application under uvicorn on a free port. changes: to the options of the gateway.
+    """Run an application as a worker does, on a free port. changes: to the options of the gateway.
 
     listener: a socket that listens already, if the settings must know its port.
     """
     listener = listener or socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    acceptors = Acceptors(settings, listener)
+    async with _running(app, settings, [], changes) as server:
+        acceptors.start(server, 64)
+        try:
+            yield port
+        finally:
+            acceptors.stop()
+    acceptors.close()
+
+
+@contextlib.asynccontextmanager
+async def serve_by_uvicorn(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterator[int]:
+    """Run an application under uvicorn, which accepts the connections itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with _running(app, settings, [listener], changes):
+            yield listener.getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    app: FastAPI, settings: Settings, listeners: list[socket.socket], changes: dict[str, Any]
+) -> AsyncIterator[uvicorn.Server]:
     options = {**server_options(settings), "loop": "none", **changes}
     server = PromptServer(uvicorn.Config(app, log_config=None, access_log=False, **options))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    task = asyncio.create_task(server.serve(sockets=listeners))
     while not server.started:
         assert not task.done(), task.result()
         await asyncio.sleep(0.01)
     try:
-        yield listener.getsockname()[1]
+        yield server
     finally:
         server.ending.set()
         await task
-        listener.close()

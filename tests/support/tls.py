@@ -89,9 +89,8 @@ async def serve_tls(
     options = {**server_options(settings), "loop": "none", **changes}
     server = PromptServer(uvicorn.Config(app, log_config=None, access_log=False, **options))
     ports = plain.getsockname()[1], tls.getsockname()[1]
-    behind_proxy = [plain] if settings.proxy_protocol else []
-    acceptors = Acceptors(settings, behind_proxy, [tls])
-    task = asyncio.create_task(server.serve(sockets=[] if behind_proxy else [plain]))
+    acceptors = Acceptors(settings, plain, [tls])
+    task = asyncio.create_task(server.serve(sockets=[]))
     while not server.started:
         assert not task.done(), task.result()
         await asyncio.sleep(0.01)
