@@ -186,6 +186,10 @@ class AnonymousConnections:
         if self._held_bytes > self.limits.held_bytes:
             self._free_bytes(asyncio.get_running_loop().time())
 
+    def is_of_proxy(self, connection: AnonymousConnection) -> bool:
+        """Tell whether a trusted proxy has the connection, so that it may serve many clients."""
+        return bool(self.limits.proxies) and _is_in(connection.address, self.limits.proxies)
+
     def linger(self, connection: AnonymousConnection) -> None:
         """Close a connection soon: if it were closed with bytes unread, its peer would lose our answer."""
         self.leave(connection)
@@ -285,7 +289,7 @@ class AnonymousConnections:
             or now - connection.arrived_at <= _GRACE_S
         ):
             return False
-        return not (self.limits.proxies and _is_in(connection.address, self.limits.proxies))
+        return not self.is_of_proxy(connection)
 
     def _abort(self, connection: AnonymousConnection) -> None:
         self.leave(connection)

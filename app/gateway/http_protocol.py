@@ -15,7 +15,9 @@ from app.gateway.path import belongs_here
 from app.gateway.proxy_protocol import Origin
 from app.gateway.sockets import limit_unsent
 from app.gateway.tls_failures import TLS_FAILED, failure_reason
-from app.long_transfers import EXTENSION, upload_deadline
+from app.last_requests import EXTENSION as LAST_REQUEST
+from app.long_transfers import EXTENSION as LONG_TRANSFER
+from app.long_transfers import upload_deadline
 from app.metrics import TLS_FAILURES
 
 HEAD_LIMIT_BYTES: Final = 32_768
@@ -67,6 +69,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         """The client, if a trusted proxy has told it."""
         self._is_completed = False
         self._is_over = False
+        self._is_last_request = False
         self._in_body = False
         self._body_left: int | None = None
         self._unread_bytes = 0
@@ -141,7 +144,10 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._wait_for_peer(self._anonymous.limits.head_s)
         super().on_message_begin()
         # The type of uvicorn allows objects only. The specification of ASGI leaves it to the extension.
-        extensions: dict[str, Any] = {EXTENSION: self._begin_long_transfer}
+        extensions: dict[str, Any] = {
+            LONG_TRANSFER: self._begin_long_transfer,
+            LAST_REQUEST: self._end_after_answer,
+        }
         self.scope["extensions"] = extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -197,6 +203,9 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
+        if self._is_last_request and self.watched is not None:
+            self._end(self.watched)
+            return
         if self.watched is not None and self.watched.is_transfer:
             self.watched.is_transfer = False
             if self._in_body:
@@ -300,9 +309,21 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             return
         if answer:
             self.transport.write(answer)
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._anonymous.linger(self.watched)
+        self._end(self.watched)
+
+    def _end_after_answer(self) -> None:
+        """Close the connection after the answer to the present request, unless a proxy shares it."""
+        self._is_last_request = self.watched is not None and not self._anonymous.is_of_proxy(self.watched)
+
+    def _end(self, watched: AnonymousConnection) -> None:
+        """Say that nothing follows, and close soon."""
+        self._is_over = True
+        if not self.transport.is_closing():
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            # What comes of a body is thrown away.
+            self.flow.resume_reading()
+        self._anonymous.linger(watched)
 
     def _linger(self, size: int) -> None:
         """Throw away what comes after a refusal, and stop to read when that is much."""

@@ -6,10 +6,13 @@ It runs before the middleware of the application, so that documents and failures
 import re
 import secrets
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
+
+from app.last_requests import end_after_answer
 
 ANY_ORIGIN: Final = "*"
 REQUEST_ID_BYTES: Final = 16
@@ -87,6 +90,8 @@ async def answer_exchange(application: ASGIApp, scope: Scope, receive: Receive, 
 
     async def send_completed(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
+                end_after_answer(scope)
             headers = [*message.get("headers", ()), (b"request-id", request_id)]
             headers += [(name.lower().encode(), text.encode()) for name, text in exchange.limits.items()]
             if is_shared:

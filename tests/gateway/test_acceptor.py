@@ -1,4 +1,4 @@
-"""Connections are accepted a few at a time, and those that wait for their turn cost nothing but a descriptor."""
+"""Connections are accepted a few at a time. Those that wait for their turn cost nothing but a descriptor."""
 
 import asyncio
 import socket
