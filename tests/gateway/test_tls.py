@@ -209,7 +209,7 @@ async def test_a_handshake_that_does_not_come_to_its_end_is_waited_for_ten_secon
     secure: TlsServer,
 ) -> None:
     assert secure.acceptors is not None
-    (tls,) = secure.acceptors._started
+    _, tls = secure.acceptors._started
     reader, writer = await asyncio.open_connection("127.0.0.1", secure.port)
     writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
     await until(lambda: bool(tls._anonymous._connections))
