@@ -1,6 +1,6 @@
 """Requests after which a connection ends: how the application tells the HTTP protocol of them.
 
-Who has made too many requests has to connect again. New connections take turns, so refusals cost little.
+A client with too many requests has to connect again. New connections take turns, so refusals cost little.
 """
 
 from collections.abc import Callable, MutableMapping

@@ -41,6 +41,22 @@ def test_failures_that_overlap_do_not_lock_for_ever() -> None:
     assert limit.retry_after_s(KEY, 0.0) <= 66.0
 
 
+def test_a_small_bucket_fills_up_sooner_and_remembers_a_minute_of_debt() -> None:
+    limit = TokenBuckets(60, most_keys=100, burst_s=5.0)
+    limit.take(KEY, 0.0, 5.0)
+    assert limit.retry_after_s(KEY, 0.0) == pytest.approx(1.0)
+    assert limit.remaining(KEY, 3600.0) == 5.0
+    limit.take(KEY, 3600.0, 1000.0)
+    assert limit.retry_after_s(KEY, 3600.0) == pytest.approx(61.0)
+
+
+def test_a_bucket_has_room_for_one_token() -> None:
+    limit = TokenBuckets(6, most_keys=100, burst_s=1.0)
+    assert limit.retry_after_s(KEY, 0.0) == 0.0
+    limit.take(KEY, 0.0)
+    assert limit.retry_after_s(KEY, 0.0) == pytest.approx(10.0)
+
+
 def test_the_oldest_key_is_forgotten_first() -> None:
     limit = exhausted(1)
     for number in range(100):

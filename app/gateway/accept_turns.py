@@ -15,7 +15,7 @@ _LOOKS: Final = 64
 
 
 class Newcomer(Protocol):
-    """A connection that was accepted, and that nobody has read yet."""
+    """A connection that was accepted and has not been read."""
 
     def begin(self) -> bool:
         """Read it from now on. Return False if it has ended, so that the turn is left for another one."""

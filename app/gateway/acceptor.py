@@ -1,7 +1,7 @@
 """Accepts the connections of a listening socket.
 
-uvicorn would accept all that wait at once, and make its objects for each of them. Here only a few are accepted
-in one step of the event loop, and one that waits for its turn (`accept_turns`) takes a descriptor only.
+uvicorn would accept all that wait at once, and make its objects for each of them. Here a few are accepted in
+one step of the event loop, and one that waits for its turn (`accept_turns`) takes a descriptor only.
 A connection goes through at most two stages before HTTP: the header of the PROXY protocol (`proxy_protocol`),
 and the handshake of TLS, which the core does. Both are watched as anonymous connections.
 """

@@ -25,7 +25,7 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.tenant_quotas import TenantQuotas
+from app.gateway.tenant_quotas import TenantQuotas, spread
 from app.gateway.ticker import CallDeadlines, Ticker
 from app.live.shared_buckets import SharedBuckets
 from app.login_attempts.recorder import RefusedLogins
@@ -126,9 +126,13 @@ class Gateway:
                 session.close(close_codes.POLICY_VIOLATION, "the access has ended")
 
     def _slow_down(self, tenant_id: TenantId, seconds: float) -> None:
-        for session in self._registry.sessions():
-            if isinstance(session, Session) and session.connection.tenant_id == tenant_id:
-                session.slow_down(seconds)
+        sessions = [
+            session
+            for session in self._registry.sessions()
+            if isinstance(session, Session) and session.connection.tenant_id == tenant_id
+        ]
+        for session, pause_s in zip(sessions, spread(seconds, len(sessions)), strict=True):
+            session.slow_down(pause_s)
 
     def _logged_in(self, connection: Connection) -> None:
         self._tell_login(connection)

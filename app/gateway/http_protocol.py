@@ -34,7 +34,7 @@ _DISCARD_LIMIT_BYTES: Final = 262_144
 """Bytes of a body that are thrown away after its request was answered. Then the connection is closed."""
 
 _LINGER_LIMIT_BYTES: Final = 65_536
-"""Bytes that are read and thrown away after a refusal, so that our answer is not lost. Nobody needs more."""
+"""Bytes that are read and thrown away after a refusal, so that our answer is not lost."""
 
 _FIELD_BYTES: Final = 160
 """Memory that a field of a head takes besides its text."""

@@ -16,9 +16,11 @@ from app.token_buckets import TokenBuckets
 from app.types import TenantId
 
 _LONGEST_PAUSE_S: Final = 10.0
-"""Shorter than the time in which the answer to a ping must be read."""
+"""Half of it more is still shorter than the time in which the answer to a ping must be read."""
 _TOLD_EVERY_S: Final = 60.0
 _TENANTS: Final = 1_000_000
+_BURST_S: Final = 5.0
+"""Seconds of a quota that may come at once. Others wait for what does."""
 
 Answered = dict[str, tuple[list[int], float]]
 
@@ -30,6 +32,14 @@ class Counted:
     frames_in: int
     frames_out: int
     answered: Answered
+
+
+def spread(pause_s: float, count: int) -> list[float]:
+    """Return pauses of that length on average, which end one after another.
+
+    What many charge points send when they go on together would hold up everybody else.
+    """
+    return [pause_s * (0.5 + (place + 0.5) / count) for place in range(count)]
 
 
 class TenantQuotas:
@@ -55,8 +65,8 @@ class TenantQuotas:
         self._quota_reached = quota_reached
         self._counters: dict[TenantId, Counters] = {}
         self._told_at: dict[tuple[TenantId, str], float] = {}
-        self._messages = TokenBuckets(settings.messages_of_tenant_per_minute, _TENANTS)
-        self._bytes = TokenBuckets(settings.message_bytes_of_tenant_per_minute, _TENANTS)
+        self._messages = TokenBuckets(settings.messages_of_tenant_per_minute, _TENANTS, _BURST_S)
+        self._bytes = TokenBuckets(settings.message_bytes_of_tenant_per_minute, _TENANTS, _BURST_S)
 
     def counters_of(self, tenant_id: TenantId) -> Counters:
         """Return the counters that the connections of a tenant share."""

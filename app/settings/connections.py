@@ -58,9 +58,9 @@ class ConnectionSettings(SettingsGroup):
     # Requests of one tenant per minute that make charge points do something. Each is some writes to the
     # database, and a CALL.
     commands_of_tenant_per_minute: int = Field(default=3_000, ge=1, le=100_000_000)
-    # Messages of all charge points of one tenant per minute, in one worker; as many may come at once after a
-    # pause. Beyond it their sockets are read more slowly, so that the charge points of other tenants are
-    # served. Nothing is refused. It is about half of what a worker on one core can store.
+    # Messages of all charge points of one tenant per minute, in one worker; those of five seconds may come at
+    # once. Beyond it their sockets are read more slowly, one after another, so that the charge points of
+    # other tenants are served. Nothing is refused. It is about half of what a worker on one core can store.
     messages_of_tenant_per_minute: int = Field(default=600_000, ge=60, le=1_000_000_000)
     # Bytes of these messages per minute, likewise. It bounds how fast the frame log and the records of a
     # tenant grow.

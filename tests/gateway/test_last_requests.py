@@ -1,4 +1,4 @@
-"""Who has made too many requests has to connect again, and gets the answer first."""
+"""A client with too many requests has to connect again. It gets its answer first."""
 
 from typing import Any
 

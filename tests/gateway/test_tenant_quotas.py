@@ -5,7 +5,7 @@ import json
 import pytest
 from prometheus_client import REGISTRY
 
-from app.gateway.tenant_quotas import TenantQuotas
+from app.gateway.tenant_quotas import TenantQuotas, spread
 from app.ocpp import FrameBuffer
 from app.settings import Settings
 from app.types import TenantId
@@ -64,6 +64,22 @@ async def test_a_tenant_beyond_a_quota_is_slowed_down_and_told_once_a_minute(
     assert times_hit(f"{name}_of_tenant") == before + 2
     worker.clock.advance(61)
     assert worker.look() == {}
+
+
+async def test_what_comes_at_once_is_a_small_part_of_a_quota() -> None:
+    worker = Worker(messages_of_tenant_per_minute=600)
+    await hear(worker, OTHER, 49)
+    await hear(worker, FLOOD, 60)
+    assert worker.look() == {FLOOD: pytest.approx(1.1, abs=0.2)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_the_sockets_of_a_tenant_go_on_one_after_another(count: int) -> None:
+    pauses = spread(3.0, count)
+    assert sum(pauses) / count == pytest.approx(3.0)
+    assert len(set(pauses)) == count
+    assert min(pauses) >= 1.5
+    assert max(pauses) <= 4.5
 
 
 async def test_a_session_that_is_slowed_down_reads_again_later() -> None:
