@@ -48,6 +48,7 @@ from app.web.measuring import MeasuredRequests
 from app.web.openapi import install_openapi
 from app.web.paths import EncodedSlashGuard
 from app.web.problems import install_error_handlers
+from app.web.route_index import install_route_index
 from app.webhooks import routes as webhooks
 
 
@@ -132,6 +133,7 @@ def install_api(app: FastAPI, protocol: Protocol) -> None:
     install_error_handlers(app)
     install_openapi(app)
     install_documentation(app)
+    install_route_index(app)
     app.add_middleware(EncodedSlashGuard)
     app.add_middleware(AuditedRequests)
     app.add_middleware(DatabasePatience)

@@ -73,7 +73,6 @@ from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers import transaction_handlers
 from app.types import WorkerId
 from app.web.document_routes import DocumentsFirst, documents_of
-from app.web.route_index import install_route_index
 from app.web.services import ServiceRegistry
 
 
@@ -128,7 +127,6 @@ def create_app(settings: Settings) -> FastAPI:
     tracing.install(app)
     # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
     app.router.routes.extend(public)
-    install_route_index(app)
     return app
 
 

@@ -21,7 +21,6 @@ from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Match
 
 from app.errors import (
     PROBLEM_MEDIA_TYPE,
@@ -37,6 +36,7 @@ from app.errors import (
     Unauthorized,
 )
 from app.web.conditional import PreconditionFailed
+from app.web.route_index import is_served
 from app.web.wording import reworded, words_of
 
 _FOREIGN_KEY_VIOLATION = "23503"
@@ -197,13 +197,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 def _allowed_methods(request: Request) -> list[str]:
     """List every method that is served at the path; the router names those of the first route only."""
-    methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
-    served = []
-    for method in methods:
-        scope = {**request.scope, "method": method}
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
-            served.append(method)
-    return sorted(served)
+    methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+    return [method for method in methods if is_served(request.app, {**request.scope, "method": method})]
 
 
 async def _integrity_error(request: Request, error: Exception) -> Response:

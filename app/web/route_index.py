@@ -44,11 +44,11 @@ class RouteIndex(BaseRoute):
         """Match every HTTP request, but for one that FastAPI would redirect because of a slash at its end."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        match, found = self._choose(scope)
+        match, found = self.choose(scope)
         if match is Match.NONE:
             path = scope["path"]
             other = path.rstrip("/") if path.endswith("/") else f"{path}/"
-            if self._choose({**scope, "path": other})[0] is not Match.NONE:
+            if self.choose({**scope, "path": other})[0] is not Match.NONE:
                 return Match.NONE, {}
         return Match.FULL, found
 
@@ -60,7 +60,7 @@ class RouteIndex(BaseRoute):
         else:
             await route.handle(scope, receive, send)
 
-    def _choose(self, scope: Scope) -> tuple[Match, Scope]:
+    def choose(self, scope: Scope) -> tuple[Match, Scope]:
         """Return how the first route matches that does so in full; else the first one for another method."""
         other_method: tuple[Match, Scope] = Match.NONE, {}
         path: str = scope["path"]
@@ -80,6 +80,16 @@ class RouteIndex(BaseRoute):
                 for segments in {segments_of(template) for template in _templates(route)}:
                     self._by_segments[segments].append((place, route))
         self._indexed = len(routes)
+
+
+def is_served(app: FastAPI, scope: Scope) -> bool:
+    """Tell whether a route of the application matches a request in full."""
+    for route in app.router.routes:
+        if isinstance(route, RouteIndex):
+            return route.choose(scope)[0] is Match.FULL
+        if route.matches(scope)[0] is Match.FULL:
+            return True
+    return False
 
 
 def install_route_index(app: FastAPI) -> None:

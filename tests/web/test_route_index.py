@@ -54,7 +54,7 @@ def chosen_without_index(path: str, method: str) -> BaseRoute | None:
 
 def chosen(path: str, method: str) -> BaseRoute | None:
     assert isinstance(INDEX, RouteIndex)
-    _, found = INDEX._choose(scope_of(path, method))
+    _, found = INDEX.choose(scope_of(path, method))
     return next((value for name, value in found.items() if name.endswith("chosen_route")), None)
 
 
