@@ -154,11 +154,27 @@ async def make_partitions(connection: "asyncpg.Connection[Any]", now: datetime) 
             _LOG.info("partition_made", partition=name)
 
 
-async def drop_partitions_of(url: str, table: PartitionedTable, before: datetime) -> int:
-    """Drop partitions as `drop_partitions` does, on a connection of the owner of the tables."""
+async def end_of_retention(
+    connection: "asyncpg.Connection[Any]", now: datetime, retention: timedelta
+) -> datetime:
+    """Return the time before which nothing is kept any longer.
+
+    now: of this host. The earlier one of its clock and that of PostgreSQL counts: a clock that is years ahead
+    would else drop everything.
+    """
+    of_database: datetime = await connection.fetchval("select now()")
+    return min(now, of_database) - retention
+
+
+async def drop_partitions_of(url: str, table: PartitionedTable, now: datetime, retention: timedelta) -> int:
+    """Drop the partitions whose retention is over, on a connection of the owner of the tables.
+
+    Returns:
+        How many; see `drop_partitions`.
+    """
     connection = await connect(url, "partitions", timeout_s=_CONNECT_TIMEOUT_S)
     try:
-        return await drop_partitions(connection, table, before)
+        return await drop_partitions(connection, table, await end_of_retention(connection, now, retention))
     finally:
         await connection.close(timeout=_CONNECT_TIMEOUT_S)
 

@@ -16,6 +16,7 @@ from typing import Final
 from app.clock import Clock
 from app.database.connecting import StationConnection, connect, keep_settings
 from app.database.failures import DATABASE_ERRORS
+from app.database.partitions import end_of_retention
 from app.events.store import drop_events, number_events
 from app.logs import get_logger
 from app.metrics import EVENTS_NUMBERED
@@ -84,7 +85,10 @@ class Sequencer:
     async def purge(self) -> int:
         """Drop the days that are older than the retention. Return their number."""
         async with self._lock:
-            return await drop_events(await self._connected(), self._clock.now() - self._retention)
+            connection = await self._connected()
+            return await drop_events(
+                connection, await end_of_retention(connection, self._clock.now(), self._retention)
+            )
 
     async def _run(self) -> None:
         purge_at = self._clock.monotonic() + _PURGE_INTERVAL_S

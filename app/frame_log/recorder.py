@@ -71,7 +71,7 @@ class FrameLog:
 
     async def purge(self) -> int:
         """Drop the days that are older than the retention. Return their number."""
-        return await drop_partitions_of(self._url, FRAME_RUNS, self._clock.now() - self._retention)
+        return await drop_partitions_of(self._url, FRAME_RUNS, self._clock.now(), self._retention)
 
     async def close(self) -> None:
         """Write the remaining frames if the database is available, and disconnect."""

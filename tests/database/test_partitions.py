@@ -66,6 +66,16 @@ async def test_what_is_dated_later_moves_into_its_month_and_a_retry_finds_it(
     assert len(await partitions.partitions_of(connection, METER_VALUES)) == before
 
 
+async def test_a_clock_that_is_ahead_ends_no_retention(connection: "asyncpg.Connection[Any]") -> None:
+    now = datetime.now(UTC)
+    age = timedelta(days=30)
+    ends = [
+        await partitions.end_of_retention(connection, now + timedelta(days=days), age) for days in (-5, 900)
+    ]
+    assert ends[0] == now - timedelta(days=35)
+    assert abs(ends[1] - (now - age)) < timedelta(minutes=5)
+
+
 async def test_what_is_made_and_dropped_is_told_and_counted(
     connection: "asyncpg.Connection[Any]", database_url: str
 ) -> None:
