@@ -185,18 +185,16 @@ async def test_old_frames_are_purged(
     records: ChargePointRecords,
     frame_log: FrameLog,
     set_clock: _SetClock,
-    settings: Settings,
     database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A day from now on has a partition of its own.
-    set_clock.at = datetime.now(UTC) + timedelta(days=2)
-    await make_partitions_of(database_url, set_clock.at)
-    _record(frame_log, records, "old", at=set_clock.at)
-    set_clock.at += timedelta(days=settings.frame_log_retention_days)
-    await make_partitions_of(database_url, set_clock.at)
-    _record(frame_log, records, "new", at=set_clock.at)
+    # A day from now on has a partition of its own. So the retention is over for two such days.
+    monkeypatch.setattr(frame_log, "_retention", timedelta(days=-4))
+    now = set_clock.at = datetime.now(UTC)
+    await make_partitions_of(database_url, now + timedelta(days=6))
+    _record(frame_log, records, "old", at=now + timedelta(days=2))
+    _record(frame_log, records, "new", at=now + timedelta(days=5))
     await frame_log.flush()
-    set_clock.at += timedelta(days=1)
     assert await frame_log.purge() >= 1
     assert [frame.text for frame in await _frames(records)] == ["new"]
 
