@@ -56,9 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Exclude what is loaded from garbage collections, and let them begin."""
-    gc.collect()
+    """Exclude what is loaded from garbage collections, and let them begin, as rarely as those of a worker."""
     gc.freeze()
+    gc.set_threshold(20_000)
     gc.enable()
 
 

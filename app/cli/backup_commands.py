@@ -42,13 +42,13 @@ def restore(
     """Restore a backup into an empty data directory, or into an empty database of yours."""
     from app.backup.manifest import require_restorable
     from app.backup.restoring import known_pepper, read_backup, restore_backup
-    from app.database.migrations import known_revisions
+    from app.database.revisions import program_revisions
 
     manifest = read_backup(folder)
     variable = os.environ.get("STATIONMASTER_CREDENTIAL_PEPPER")
     pepper = known_pepper(folder, data_directory(), variable)
     # Before the settings are read: a data directory without a pepper would get a new one.
-    pepper = require_restorable(manifest, pepper, known_revisions())
+    pepper = require_restorable(manifest, pepper, program_revisions().known)
     settings = load_settings(credential_pepper=pepper)
     run(restore_backup(settings, folder))
     typer.echo(f"The backup of {manifest.created_at} is restored. Next: `stationmaster serve`.")

@@ -11,13 +11,11 @@ import os
 import signal
 import socket
 import sys
-
-import uvicorn
+from collections.abc import Callable
+from functools import partial
 
 from app.logs import get_logger
-from app.server.channel import next_request, send_answer
-from app.server.worker import make_config, serve
-from app.settings import Settings, SettingsError, load_settings
+from app.server.channel import InheritedSockets, next_request, send_answer
 
 # Started by its name, this module has `__main__` as `__name__`.
 _LOG = get_logger("app.server.fork_server")
@@ -28,11 +26,10 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     # Workers read their certificates at this signal (`worker`). Before that it must not end them.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # What is loaded stays. The collector would visit it again and again, which takes a fifth of the start.
+    # What is loaded stays, and next to nothing of it is garbage. The collector would visit it again and
+    # again, which takes a third of the start. It would write into pages, too, which then are not shared.
     gc.disable()
-    settings, config = _loaded_config()
-    # The garbage collector writes into the objects that it visits. Pages that are written are not shared.
-    gc.collect()
+    serve = _loaded_worker()
     gc.freeze()
     gc.enable()
     while (sockets := next_request(control)) is not None:
@@ -46,7 +43,7 @@ def main() -> None:
             if process == 0:
                 os.setsid()
                 control.close()
-                serve(config, settings, sockets)
+                serve(sockets)
                 return
             # If the supervisor has given up, the worker notices it on its channel.
             with contextlib.suppress(ConnectionError):
@@ -56,15 +53,19 @@ def main() -> None:
     _reap(0)
 
 
-def _loaded_config() -> tuple[Settings, uvicorn.Config]:
-    """Load what workers share: modules, routes, documents."""
+def _loaded_worker() -> Callable[[InheritedSockets], None]:
+    """Load what workers share: modules, routes, documents. Return what a worker does with its sockets."""
+    # Here and not above: the collector is off by now.
+    from app.server.worker import make_config, serve
+    from app.settings import SettingsError, load_settings
+
     try:
         settings = load_settings()
         config = make_config(settings)
     except SettingsError as error:
         sys.exit(f"stationmaster: {error}")
     config.load()
-    return settings, config
+    return partial(serve, config, settings)
 
 
 def _reap(options: int) -> None:

@@ -9,13 +9,12 @@ import ssl
 import sys
 
 import asyncpg
-from alembic.util import CommandError
 
 from app.database.address import read_address
 from app.database.connecting import PoolerError
 from app.database.failures import translated_errors
 from app.database.fitness import UnfitServerError, check_server
-from app.database.migrations import TableLockedError, migrate
+from app.database.migrations import NewerSchemaError, TableLockedError, migrate
 from app.database.roles import RoleError
 from app.errors import StoreUnavailable
 from app.health.pepper import OtherPepperError, claim_pepper
@@ -44,7 +43,7 @@ async def bring_up_to_date(database_url: str, pepper: str) -> None:
         raise MigrationError(f"DATABASE_URL: {place} {_reason(unavailable)}") from None
     except (PoolerError, UnfitServerError, TableLockedError, RoleError) as refused:
         raise MigrationError(f"DATABASE_URL: {refused}") from None
-    except CommandError:
+    except NewerSchemaError:
         raise MigrationError(
             "DATABASE_URL: the database has the schema of a newer version; serve it with that one"
         ) from None

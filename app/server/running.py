@@ -64,8 +64,9 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
     # The port first: a second server that is started by mistake fails before it changes anything.
     with await open_listener(settings) as listener:
         async with running_engines(settings, with_redis=True) as complete:
-            await _migrate(complete)
             supervisor = Supervisor(complete, listener)
+            async with supervisor.loading():
+                await _migrate(complete)
             if settings.tls_port is not None:
                 # Otherwise it ends the server, for instance when its terminal is closed.
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.reload)

@@ -63,6 +63,19 @@ class Supervisor:
         self._alive: set[_Worker] = set()
         self._metrics = Collection()
 
+    @contextlib.asynccontextmanager
+    async def loading(self) -> AsyncIterator[None]:
+        """Let the application be loaded while the block runs. If the block fails, nothing of it stays."""
+        raise_file_limit()
+        # The first request for a worker tries again, and reports it.
+        with contextlib.suppress(OSError):
+            await self._fork_server.start()
+        try:
+            yield
+        except BaseException:
+            await self._fork_server.kill()
+            raise
+
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the workers running until `stop` is set, then until all of them have ended.
 
@@ -254,6 +267,22 @@ class _ForkServer:
                 ours.close()
                 our_metrics.close()
                 raise
+
+    async def start(self) -> None:
+        """Start it before the first request.
+
+        Raises:
+            OSError: the system has no process or no descriptor left.
+        """
+        async with self._requesting:
+            await self._running()
+
+    async def kill(self) -> None:
+        """Kill it. It must have no workers."""
+        self._give_up()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
 
     async def close(self) -> None:
         """Wait until it has ended. It ends after its last worker."""

@@ -1,6 +1,8 @@
 """A migration, and the way back, keep what is stored in a database of an earlier version."""
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from app.commands.rules import has_effects
 from app.composition import command_effects
 from app.database.database import driver_arguments
-from app.database.migrations import configuration
+from app.database.migrations.upgrading import configuration
 from app.ocpp import messages_of, pack_samples
 from app.server.migration import MigrationError, bring_up_to_date
 from app.settings import Settings
@@ -163,6 +165,19 @@ async def test_open_commands_make_firmware_jobs_from_now_on(old_url: str) -> Non
     await _go_to(old_url, "0020", command.downgrade)
     assert await connection.fetchval("select count(*) from commands") == 9
     await connection.close()
+
+
+async def test_a_database_with_the_newest_schema_needs_no_alembic(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "app.database.migrations.upgrading", None)
+    await bring_up_to_date(database_url, "pepper of the tests")
+
+
+def test_the_process_that_migrates_loads_no_alembic_before_it_is_needed() -> None:
+    code = "import sys, app.server.migration; print('alembic' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(old_url: str) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from app.database import migrations
 from app.database.database import driver_arguments
-from app.database.migrations import TableLockedError, configuration, migrate
+from app.database.migrations import TableLockedError, migrate, upgrading
+from app.database.migrations.upgrading import configuration
 from app.server.migration import MigrationError, bring_up_to_date
 from tests.support.engines import with_database
 from tests.support.processes import PEPPER
@@ -90,7 +91,7 @@ async def test_the_newest_migration_only_adds(before_url: str) -> None:
 async def test_a_locked_table_is_tried_again_and_then_told_in_one_line(
     before_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(upgrading, "LOCK_TIMEOUT_S", 0.2)
     reader = await asyncpg.connect(before_url)
     async with reader.transaction():
         # Each migration writes to this table.
@@ -111,7 +112,7 @@ async def test_a_locked_table_is_tried_again_and_then_told_in_one_line(
 async def test_a_migration_is_tried_until_the_lock_is_free(
     before_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(upgrading, "LOCK_TIMEOUT_S", 0.2)
     reader = await asyncpg.connect(before_url)
     transaction = reader.transaction()
     await transaction.start()
@@ -122,7 +123,7 @@ async def test_a_migration_is_tried_until_the_lock_is_free(
         pauses.append(seconds)
         await transaction.rollback()
 
-    monkeypatch.setattr("app.database.migrations.asyncio.sleep", release)
+    monkeypatch.setattr("app.database.migrations.upgrading.asyncio.sleep", release)
     await migrate(before_url)
     assert len(pauses) == 1
     assert await reader.fetchval("select version_num from alembic_version") != _revision_before()

@@ -81,6 +81,31 @@ async def test_a_fork_server_that_hangs_is_killed_and_holds_nothing_up(
     await forking.close()
 
 
+async def test_a_schema_that_cannot_be_migrated_leaves_no_fork_server(settings: Settings) -> None:
+    forking: list[asyncio.subprocess.Process | None] = []
+
+    async def fail(supervisor: Supervisor) -> None:
+        async with supervisor.loading():
+            forking.append(supervisor._fork_server._process)
+            raise ServeError("the schema cannot be migrated")
+
+    with Listener(settings) as listener, pytest.raises(ServeError):
+        await fail(Supervisor(settings, listener))
+    (process,) = forking
+    assert process is not None
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_the_first_worker_comes_from_what_was_loaded_before(settings: Settings) -> None:
+    with Listener(settings) as listener:
+        loading = Supervisor(settings, listener)
+        async with loading.loading():
+            first = loading._fork_server._process
+        await loading._fork_server._running()
+        assert loading._fork_server._process is first
+        await loading._fork_server.kill()
+
+
 async def test_the_stop_does_not_wait_for_a_fork_server_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.server.embedded import Engines
+from tests.support.engines import private_directory
 
 PEPPER = "0" * 64
 READY = re.compile(r"listens on (http://\S+)")
@@ -50,8 +50,8 @@ def server_environment(tmp_path: Path, engines: Engines, database_url: str) -> d
 @pytest.fixture
 def data_directory() -> Iterator[Path]:
     """A directory that the engines' own user may reach; pytest's closes itself to others at each start."""
-    with tempfile.TemporaryDirectory(prefix="stationmaster-test-") as path:
-        yield Path(path)
+    with private_directory() as path:
+        yield path
 
 
 def command(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
