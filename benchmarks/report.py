@@ -166,6 +166,7 @@ def _wire(wire: dict[str, Any]) -> list[str]:
         *_load_table(rows),
         "",
         *(f"- {name}: {about['does']}. Not: {about['does_not']}." for name, about in wire["servers"].items()),
+        *(f"- {name} is left out: {reason}." for name, reason in wire["left_out"].items()),
         "",
         f"Ours relative to the others, meter_values: {ratios}.",
         "",

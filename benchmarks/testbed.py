@@ -39,6 +39,10 @@ _PEPPER = "pepper of the benchmark"
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 30.0
 _LOOK_S = 0.05
+_HANDSHAKE = (
+    b"GET /probe HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 _CHARGE_POINTS = """
     insert into charge_points
         (tenant_id, identity, registration_status, credential_hash, created_at, updated_at)
@@ -196,7 +200,13 @@ async def running_server(
 
 @asynccontextmanager
 async def running_peer(peer: Peer, cores: Cores, directory: Path) -> AsyncIterator[Server]:
-    """Run one of the servers to compare with, on the core of the server."""
+    """Run one of the servers to compare with, on the core of the server.
+
+    Raises:
+        NodeMissingError: it is written in JavaScript, and Node.js or its packages are missing.
+    """
+    if peer.prepare is not None:
+        await asyncio.to_thread(peer.prepare)
     port = free_port()
     log = directory / f"{peer.name}.log"
     with pinned_process([sys.executable, "-m", peer.module, str(port)], {}, cores, log) as process:
@@ -290,10 +300,10 @@ def _tail(log: Path) -> str:
 
 
 def is_serving(port: int) -> bool:
-    """Check whether an HTTP server answers on the port."""
+    """Check whether a server answers an opening handshake. Some peers answer no other request."""
     try:
         with create_connection((HOST, port), timeout=5.0) as connection:
-            connection.sendall(b"GET /v1/protocols HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            connection.sendall(_HANDSHAKE)
             return connection.recv(12).startswith(b"HTTP/1.1 ")
     except OSError:
         return False

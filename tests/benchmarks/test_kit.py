@@ -104,7 +104,7 @@ def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     report = markdown(results)
     assert QUICK_WARNING in report.splitlines()[2]
     assert report.count("\n## ") == len(results) - 4
-    for name in ("picows_echo", "epoll_echo"):
+    for name in ("picows_echo", "tungstenite_echo", "epoll_echo"):
         assert re.search(rf"^\| meter_values, 2 sockets, {name} +\| ", report, re.MULTILINE)
 
 
