@@ -11,6 +11,8 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinf
 from typing import Final, Protocol
 from zoneinfo import available_timezones
 
+import orjson
+
 PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """A clock that was never set starts in 1970 or 2000. A time before this one says nothing about order."""
 
@@ -58,7 +60,10 @@ def utc_text(moment: datetime) -> str:
     """Return RFC 3339 UTC with milliseconds: `2026-01-01T00:00:00.000Z`. A naive time counts as UTC."""
     if moment.tzinfo is not UTC:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # A list has hundreds of times, and `isoformat` takes three times as long. This is a text in quotes, which
+    # has six digits behind the seconds, or none if they are all zero.
+    quoted = orjson.dumps(moment)
+    return quoted[1:24].decode() + "Z" if moment.microsecond else quoted[1:20].decode() + ".000Z"
 
 
 def utc_text_of(moment_us: int) -> str:

@@ -82,6 +82,12 @@ def test_what_is_written_is_read_again(naive: datetime, offset_minutes: int) -> 
     assert parse_time(utc_text(moment)) == moment - timedelta(microseconds=moment.microsecond % 1000)
 
 
+@given(st.datetimes(), st.sampled_from([None, 0, 1, 999, 1000, 999_999]))
+def test_milliseconds_are_cut_off_and_not_rounded(naive: datetime, microsecond: int | None) -> None:
+    moment = naive if microsecond is None else naive.replace(microsecond=microsecond)
+    assert utc_text(moment) == moment.isoformat(timespec="milliseconds") + "Z"
+
+
 @pytest.mark.parametrize(
     "moment",
     [_NOON, _NOON.replace(tzinfo=None), _NOON.astimezone(timezone(timedelta(hours=2)))],
