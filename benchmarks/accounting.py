@@ -12,6 +12,8 @@ from pathlib import Path
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+_ESTABLISHED = "01"
+"""A state in `/proc/net/tcp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,22 @@ def memory(processes: Iterable[int]) -> Memory:
             elif line.startswith("Pss:"):
                 proportional += int(line.split()[1]) * 1024
     return Memory(resident, proportional)
+
+
+def connections_of(processes: Iterable[int], port: int) -> dict[int, int]:
+    """Return how many connections to a local port each process has accepted, by process id."""
+    table = [line.split() for line in (_PROC / "net" / "tcp").read_text().splitlines()[1:]]
+    end = f":{port:04X}"
+    sockets = {f"socket:[{row[9]}]" for row in table if row[1].endswith(end) and row[3] == _ESTABLISHED}
+    return {process_id: len(sockets & _descriptors(process_id)) for process_id in processes}
+
+
+def _descriptors(process_id: int) -> set[str]:
+    found: set[str] = set()
+    for entry in (_PROC / str(process_id) / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(entry))
+    return found
 
 
 def _stat(process_id: int) -> list[str] | None:

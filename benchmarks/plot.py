@@ -78,13 +78,15 @@ def draw(results: Mapping[str, Any]) -> str:
 
 
 def figure_of(results: Mapping[str, Any]) -> Figure:
-    """Return the figure of all parts in the results."""
-    panels = [panel_of(results[name]) for name, panel_of in _PANELS.items() if name in results]
+    """Return the figure of all parts in the results. It is empty if none of them is drawn."""
+    panels = [panel_of(results[name]) for name, panel_of in _PANELS if name in results]
     heights = [_FRAME_IN + _BAR_IN * (len(panel.bars) + len(panel.rows)) for panel in panels]
     host = results["host"]
     commit = (host["commit"] or "no commit")[:10]
     figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 0.4), layout="constrained")
     figure.suptitle(f"{host['cpu']}, {host['cores']} cores, {host['at'][:10]}, {commit}", fontsize=8.0)
+    if not panels:
+        return figure
     axes = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
     for panel, one in zip(panels, axes[:, 0], strict=True):
         _draw(panel, one)
@@ -205,6 +207,30 @@ def _commands(commands: Mapping[str, Any]) -> Panel:
     return Panel("Commands, REST to socket to REST", "milliseconds", rows, goal)
 
 
+def _scale_out(scale_out: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, figures in scale_out["load"].items():
+        note = f" us, {_short(figures['frames_per_cpu_s']['median'])} frames per s of CPU"
+        bars = [Bar("Stationmaster", figures["server_cpu_us"]["median"], note), *_engines(figures)]
+        rows.append((name.replace("_", " "), bars))
+    title = "Several workers and two hosts on one core, everything stored"
+    return Panel(title, "microseconds of CPU for each frame", rows)
+
+
+def _ways(scale_out: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, figures in scale_out["commands"].items():
+        if name == "commands":
+            continue
+        bars = []
+        for series in ("p50", "p99"):
+            added = figures.get(f"added_{series}_ms")
+            note = "" if added is None else f", {added['median']:+.2f}"
+            bars.append(Bar(series, figures[f"{series}_ms"]["median"], f" ms{note}"))
+        rows.append((name.replace("_", " "), bars))
+    return Panel("Commands to a socket of another worker or host", "milliseconds", rows)
+
+
 def _bytes(found: Mapping[str, Any]) -> Panel:
     names = {"meter_values": "sample row and index", "frame_runs": "frame and answer, and index"}
     rows = [(name, [Bar("PostgreSQL", found["disk"][table]["all"])]) for table, name in names.items()]
@@ -237,6 +263,15 @@ def _idle(idle: Mapping[str, Any]) -> Panel:
     return Panel(f"Idle connections, {each:.1f} KB each", "MB of resident memory", rows)
 
 
+def _rest(rest: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, figures in rest["paths"].items():
+        note = f" us, {_short(figures['requests_per_s']['median'])} requests/s"
+        bars = [Bar("Stationmaster", figures["server_cpu_us"]["median"], note), *_engines(figures)]
+        rows.append((name, bars))
+    return Panel("Reads of the REST API", "microseconds of CPU for each request", rows)
+
+
 def _catalog(catalog: Mapping[str, Any]) -> Panel:
     rows = []
     for path, document in catalog["documents"].items():
@@ -249,15 +284,18 @@ def _catalog(catalog: Mapping[str, Any]) -> Panel:
     return Panel("Cached catalog document", "percent of the requests of a bare Starlette route", rows, goal)
 
 
-_PANELS: Final = {
-    "micro": _micro,
-    "wire": _wire,
-    "durable": _durable,
-    "bytes": _bytes,
-    "storm": _storm,
-    "commands": _commands,
-    "growth": _growth,
-    "idle": _idle,
-    "catalog": _catalog,
-}
+_PANELS: Final = (
+    ("micro", _micro),
+    ("wire", _wire),
+    ("durable", _durable),
+    ("bytes", _bytes),
+    ("storm", _storm),
+    ("commands", _commands),
+    ("scale_out", _scale_out),
+    ("scale_out", _ways),
+    ("growth", _growth),
+    ("idle", _idle),
+    ("rest", _rest),
+    ("catalog", _catalog),
+)
 """The panels of each part, in their order."""
