@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
 _ESTABLISHED = "01"
 """A state in `/proc/net/tcp`."""
@@ -97,6 +98,18 @@ def memory(processes: Iterable[int]) -> Memory:
             elif line.startswith("Pss:"):
                 proportional += int(line.split()[1]) * 1024
     return Memory(resident, proportional)
+
+
+def kernel_memory() -> int:
+    """Return the bytes that the kernel of this machine has for its objects, and for data in TCP sockets.
+
+    A socket is some of these objects. Those of other programs count, too.
+    """
+    [slab] = [line for line in (_PROC / "meminfo").read_text().splitlines() if line.startswith("Slab:")]
+    [tcp] = [
+        line for line in (_PROC / "net" / "sockstat").read_text().splitlines() if line.startswith("TCP:")
+    ]
+    return int(slab.split()[1]) * 1024 + int(tcp.split()[-1]) * _PAGE_BYTES
 
 
 def connections_of(processes: Iterable[int], port: int) -> dict[int, int]:

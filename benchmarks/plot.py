@@ -260,7 +260,10 @@ def _idle(idle: Mapping[str, Any]) -> Panel:
         (f"{point['connections']} connections", [Bar("Stationmaster", point["resident_bytes"] / 1e6, " MB")])
         for point in idle["points"]
     ]
-    return Panel(f"Idle connections, {each:.1f} KB each", "MB of resident memory", rows)
+    title = f"Idle connections, {each:.1f} KB each"
+    if (kernel := idle.get("kernel_bytes_per_socket")) is not None:
+        title += f", and {kernel / 1000.0:.1f} KB in the kernel"
+    return Panel(title, "MB of resident memory", rows)
 
 
 def _rest(rest: Mapping[str, Any]) -> Panel:

@@ -326,6 +326,7 @@ def _idle(idle: dict[str, Any]) -> list[str]:
         f"{idle['resident_bytes_per_connection'] / 1000:.1f} KB for each (slope), "
         f"{idle['mean_resident_bytes_per_connection'] / 1000:.1f} KB (mean, with what is loaded once); "
         f"goal {GOALS['idle_bytes'] / 1000:.0f} KB. "
+        f"The kernel takes {idle['kernel_bytes_per_socket'] / 1000:.1f} KB more for each socket. "
         f"A process may have {idle['descriptor_limit']} descriptors.",
     ]
     if idle["beyond_limit"]:

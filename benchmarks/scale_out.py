@@ -95,10 +95,10 @@ async def _load_round(deployment: _Deployment, plan: Plan) -> Figures:
         )
         for place, subject in enumerate(deployment.measured)
     ]
-    return _together([figures for figures, _ in await asyncio.gather(*runs)])
+    return together([figures for figures, _ in await asyncio.gather(*runs)])
 
 
-def _together(hosts: Sequence[Figures]) -> Figures:
+def together(hosts: Sequence[Figures]) -> Figures:
     """Return the figures of all hosts together. Each of them has counted the whole work of the engines."""
     frames_per_s = sum(host["frames_per_s"] for host in hosts)
 
@@ -139,7 +139,7 @@ async def _commands(testbed: Testbed, plan: Plan, owner: Server, other: Server, 
         for _ in range(plan.command_rounds + 1):
             rounds.append(await _command_round(ways, plan.commands))
     del rounds[0]
-    return _latencies(rounds)
+    return added_latencies(rounds)
 
 
 async def _command_round(ways: Mapping[str, tuple[HttpClient, int]], commands: int) -> dict[str, list[float]]:
@@ -152,7 +152,7 @@ async def _command_round(ways: Mapping[str, tuple[HttpClient, int]], commands: i
     return took_ms
 
 
-def _latencies(rounds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Any]:
+def added_latencies(rounds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Any]:
     """Return the latencies by way, and what each adds to that of the same worker in the same round."""
     by_way: dict[str, list[Figures]] = {name: [] for name in WAYS}
     for took_ms in rounds:
@@ -180,7 +180,7 @@ async def _one_of_each_worker(server: Server, fleet: Fleet, first: int) -> dict[
         before = connections_of(server.processes, server.port)
         await fleet.connect(1, first=number)
         found.setdefault(_grown(before, connections_of(server.processes, server.port)), number)
-        if len(found) == 2:  # noqa: PLR2004 - the workers
+        if len(found) == 2:
             return found
     raise RuntimeError("one worker accepts all connections")
 
@@ -191,11 +191,13 @@ async def _client_of_each_worker(stack: AsyncExitStack, server: Server, token: s
     for _ in range(_MOST_TRIES):
         before = connections_of(server.processes, server.port)
         client = await stack.enter_async_context(HttpClient.connected(server.host, server.port, token))
+        after = before
         # Another process sends no event when it accepts, so this polls.
-        while (after := connections_of(server.processes, server.port)) == before:
+        while after == before:
             await asyncio.sleep(_LOOK_S)
+            after = connections_of(server.processes, server.port)
         found.setdefault(_grown(before, after), client)
-        if len(found) == 2:  # noqa: PLR2004 - the workers
+        if len(found) == 2:
             return found
     raise RuntimeError("one worker accepts all connections")
 
