@@ -276,7 +276,7 @@ def _scale_out(scale_out: dict[str, Any]) -> list[str]:
             ["meter_values", *load_columns], [[name, *_cells(load[name], load_columns)] for name in load]
         ),
         "",
-        "More workers on one core answer no more frames. The table says what each costs: CPU time of all "
+        "Several workers on one core are not faster than one. The table says what they cost: CPU time of all "
         "servers, and the frames that a second of CPU time answers, with that of PostgreSQL and Redis.",
         "",
         *_table(
