@@ -66,7 +66,7 @@ class Panel:
     def is_logarithmic(self) -> bool:
         """Whether the shortest bar could not be seen otherwise."""
         values = [bar.value for bar in self.bars if bar.value > 0.0]
-        return max(values) > _LOG_FROM * min(values)
+        return bool(values) and max(values) > _LOG_FROM * min(values)
 
 
 def draw(results: Mapping[str, Any]) -> str:
@@ -103,8 +103,15 @@ def _draw(panel: Panel, axes: Axes) -> None:
         for bar in bars:
             axes.barh(place, bar.value, height=0.85, color=_COLOURS[bar.series], label=bar.series)
             text = f"{_short(bar.value)}{bar.note}"
+            # On white, because the line of a goal may pass behind it.
             axes.annotate(
-                text, (bar.value, place), (4, 0), textcoords="offset points", va="center", fontsize=8.0
+                text,
+                (bar.value, place),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.0,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
             place += 1.0
         place += 1.0
@@ -112,6 +119,8 @@ def _draw(panel: Panel, axes: Axes) -> None:
     axes.invert_yaxis()
     axes.set_title(panel.title, loc="left", fontweight="bold", pad=20.0)
     values = [bar.value for bar in panel.bars if bar.value > 0.0] + ([panel.goal[0]] if panel.goal else [])
+    # Nothing has grown in a quick run, for example.
+    values = values or [1.0]
     if panel.is_logarithmic:
         low, high = min(values) / 2.0, max(values)
         axes.set_xscale("log")
@@ -153,7 +162,7 @@ def _micro(micro: Mapping[str, Any]) -> Panel:
         bars.append(Bar("Stationmaster", row["payload"]["median"]))
         times = f", {row['payload_times_faster']:.0f} times"
         bars.append(Bar("other program", row["ocpp_payload"]["median"], times))
-        rows.append((f"{name}, {row['bytes']} B", bars))
+        rows.append((f"{name}, {_short(row['bytes'])} B", bars))
     return Panel("Parse and validate one frame, next to the package ocpp", "microseconds of CPU", rows)
 
 
@@ -249,21 +258,22 @@ def _growth(growth: Mapping[str, Any]) -> Panel:
                 Bar("Stationmaster", row["server_cpu_us"]["median"]),
                 Bar("PostgreSQL", row["postgres_cpu_us"]["median"]),
             ]
-            rows.append((f"{row[size]} {label}", bars))
-    title = f"As work grows: durable MeterValues at {growth['rate_per_s']:.0f}/s"
+            rows.append((f"{_short(row[size])} {label}", bars))
+    title = f"As work grows: durable MeterValues at {_short(growth['rate_per_s'])}/s"
     return Panel(title, "microseconds of CPU for each frame", rows)
 
 
 def _idle(idle: Mapping[str, Any]) -> Panel:
     each = idle["resident_bytes_per_connection"] / 1000.0
-    rows = [
-        (f"{point['connections']} connections", [Bar("Stationmaster", point["resident_bytes"] / 1e6, " MB")])
-        for point in idle["points"]
-    ]
+    empty = idle["points"][0]["resident_bytes"]
+    rows = []
+    for point in idle["points"][1:]:
+        grown = max(0.0, (point["resident_bytes"] - empty) / 1e6)
+        rows.append((f"{_short(point['connections'])} connections", [Bar("Stationmaster", grown, " MB")]))
     title = f"Idle connections, {each:.1f} KB each"
     if (kernel := idle.get("kernel_bytes_per_socket")) is not None:
         title += f", and {kernel / 1000.0:.1f} KB in the kernel"
-    return Panel(title, "MB of resident memory", rows)
+    return Panel(title, "MB of resident memory more than without connections", rows)
 
 
 def _rest(rest: Mapping[str, Any]) -> Panel:

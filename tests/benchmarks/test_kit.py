@@ -166,6 +166,15 @@ def test_every_text_of_the_plots_is_whole_and_every_axis_has_its_unit() -> None:
     assert [axes.get_title(loc="left") for axes in figure.axes if not axes.get_xlabel()] == []
 
 
+def test_a_part_without_figures_to_draw_is_an_empty_plot() -> None:
+    host = {"cpu": "a CPU", "cores": 2, "at": "2026-01-01T00:00:00Z", "commit": None}
+    still = {"connections": 0, "resident_bytes": 5}
+    idle = {"resident_bytes_per_connection": 0.0, "points": [still, still | {"connections": 4}]}
+    for results in ({"host": host}, {"host": host, "schedules": {}}, {"host": host, "idle": idle}):
+        assert len(figure_of(results).axes) == ("idle" in results)
+        assert draw(results).startswith("<?xml")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_our_bars_can_be_seen_next_to_much_longer_ones() -> None:
