@@ -11,8 +11,16 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinf
 from typing import Final, Protocol
 from zoneinfo import available_timezones
 
+import orjson
+
 PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """A clock that was never set starts in 1970 or 2000. A time before this one says nothing about order."""
+
+_DAY_US: Final = 86_400_000_000
+_MINUTE_US: Final = 60_000_000
+_MINUTES: Final = tuple(f"{minute // 60:02}:{minute % 60:02}:" for minute in range(1440))
+_SECONDS: Final = tuple(f"{second:02}." for second in range(60))
+_MILLISECONDS: Final = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
 
 
 class Clock(Protocol):
@@ -58,23 +66,33 @@ def utc_text(moment: datetime) -> str:
     """Return RFC 3339 UTC with milliseconds: `2026-01-01T00:00:00.000Z`. A naive time counts as UTC."""
     if moment.tzinfo is not UTC:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # A list has hundreds of times, and `isoformat` takes three times as long. This is a text in quotes, which
+    # has six digits behind the seconds, or none if they are all zero.
+    quoted = orjson.dumps(moment)
+    return quoted[1:24].decode() + "Z" if moment.microsecond else quoted[1:20].decode() + ".000Z"
 
 
 def utc_text_of(moment_us: int) -> str:
-    """Return the same text for microseconds since 1970. It is cheap, because each Heartbeat needs it."""
-    seconds, microseconds = divmod(moment_us, 1_000_000)
-    return f"{_second_text(seconds)}.{microseconds // 1000:03}Z"
+    """Return the same text for microseconds since 1970. Its pieces are ready: a list needs it 250 times."""
+    days, rest_us = divmod(moment_us, _DAY_US)
+    minutes, rest_us = divmod(rest_us, _MINUTE_US)
+    seconds, rest_us = divmod(rest_us, 1_000_000)
+    return _day_text(days) + _MINUTES[minutes] + _SECONDS[seconds] + _MILLISECONDS[rest_us // 1000]
 
 
-@functools.lru_cache(maxsize=2)
-def _second_text(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@functools.lru_cache(maxsize=1024)
+def _day_text(days: int) -> str:
+    return f"{(_EPOCH + timedelta(days)).date().isoformat()}T"
 
 
 def moment_of(moment_us: int) -> datetime:
     """Return the aware UTC `datetime` of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=moment_us)
+
+
+def optional_moment(moment_us: int | None) -> datetime | None:
+    """Return the same of microseconds that may be absent."""
+    return None if moment_us is None else moment_of(moment_us)
 
 
 def microseconds_of(moment: datetime) -> int:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
+_ESTABLISHED = "01"
+"""A state in `/proc/net/tcp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,34 @@ def memory(processes: Iterable[int]) -> Memory:
             elif line.startswith("Pss:"):
                 proportional += int(line.split()[1]) * 1024
     return Memory(resident, proportional)
+
+
+def kernel_memory() -> int:
+    """Return the bytes that the kernel of this machine has for its objects, and for data in TCP sockets.
+
+    A socket is some of these objects. Those of other programs count, too.
+    """
+    [slab] = [line for line in (_PROC / "meminfo").read_text().splitlines() if line.startswith("Slab:")]
+    [tcp] = [
+        line for line in (_PROC / "net" / "sockstat").read_text().splitlines() if line.startswith("TCP:")
+    ]
+    return int(slab.split()[1]) * 1024 + int(tcp.split()[-1]) * _PAGE_BYTES
+
+
+def connections_of(processes: Iterable[int], port: int) -> dict[int, int]:
+    """Return how many connections to a local port each process has accepted, by process id."""
+    table = [line.split() for line in (_PROC / "net" / "tcp").read_text().splitlines()[1:]]
+    end = f":{port:04X}"
+    sockets = {f"socket:[{row[9]}]" for row in table if row[1].endswith(end) and row[3] == _ESTABLISHED}
+    return {process_id: len(sockets & _descriptors(process_id)) for process_id in processes}
+
+
+def _descriptors(process_id: int) -> set[str]:
+    found: set[str] = set()
+    for entry in (_PROC / str(process_id) / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(entry))
+    return found
 
 
 def _stat(process_id: int) -> list[str] | None:

@@ -34,7 +34,8 @@ from benchmarks.testbed import (
 
 _ACTION = "ClearCache"
 """An action whose answer is a status, and which has no effect that is reported later."""
-_COMMAND = f"/v1/charge-points/{{identity}}/commands/{_ACTION}?wait=10"
+COMMAND = f"/v1/charge-points/{{identity}}/commands/{_ACTION}?wait=10"
+"""The path of a command that is answered at its end."""
 _BARE_LOG = "fastapi_commits.log"
 
 
@@ -59,8 +60,8 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
         await wait_until_serving(bare, bare_port, directory / _BARE_LOG)
         ours, theirs = [*owner.processes, *other.processes], family(bare.pid)
         subjects = {
-            "same_worker": _Subject(owner.port, ours, _COMMAND),
-            "across_workers": _Subject(other.port, ours, _COMMAND),
+            "same_worker": _Subject(owner.port, ours, COMMAND),
+            "across_workers": _Subject(other.port, ours, COMMAND),
             "fastapi_commits": _Subject(bare_port, theirs, "/commands"),
         }
         rounds: dict[str, list[Figures]] = {name: [] for name in subjects}
@@ -96,6 +97,17 @@ async def api_token(testbed: Testbed, tenant: str = TENANT) -> str:
         )
 
 
+async def run_command(client: HttpClient, path: str) -> None:
+    """Run one command to its end.
+
+    Raises:
+        HttpLoadError: the charge point has not accepted it.
+    """
+    answer = await client.post(path, b"{}")
+    if answer["state"] != "accepted":
+        raise HttpLoadError(f"a command ended as {answer}")
+
+
 @contextmanager
 def _running_bare(
     testbed: Testbed, cores: Cores, directory: Path
@@ -115,10 +127,8 @@ async def _round(
     for number in range(commands):
         path = subject.path.format(identity=identity(number % plan.command_charge_points))
         started = time.perf_counter()
-        answer = await client.post(path, b"{}")
+        await run_command(client, path)
         took_ms.append((time.perf_counter() - started) * 1000.0)
-        if answer["state"] != "accepted":
-            raise HttpLoadError(f"a command ended as {answer}")
     after = [cpu_use(of) for of in (subject.processes, testbed.postgres_processes(), [testbed.redis])]
     used_us = [late.since(early).exact_s / commands * 1e6 for early, late in zip(before, after, strict=True)]
     took_ms.sort()

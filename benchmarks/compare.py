@@ -20,7 +20,7 @@ from benchmarks.summary import Summary
 _THRESHOLD = 0.05
 _SAME_HOST = ("cpu", "cores", "kernel", "python", "filesystem")
 # Rates and ratios. All other figures are costs.
-_MORE_IS_BETTER = ("_per_s", "times_as_fast")
+_MORE_IS_BETTER = ("_per_s", "_per_cpu_s", "times_as_fast")
 # Figures that describe a round and not the server.
 _NEUTRAL = ("server_busy", "load_cpu_us", "load_busy", "overdue", "max_ms", "p999_ms")
 

@@ -45,6 +45,7 @@ def host_facts(directory: Path) -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
         "rustc": _output("rustc", "--version"),
+        "node": _output("node", "--version"),
         "packages": {name: _version(name) for name in _PACKAGES},
         "commit": _output("git", "rev-parse", "HEAD"),
         "uncommitted_changes": bool(_output("git", "status", "--porcelain", "--", "app", "core_rs")),

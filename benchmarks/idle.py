@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accounting import memory
+from benchmarks.accounting import kernel_memory, memory
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
@@ -79,6 +79,8 @@ def _figures(points: list[dict[str, int]]) -> dict[str, Any]:
         "points": points,
         "resident_bytes_per_connection": _per_connection(later, "resident_bytes"),
         "proportional_bytes_per_connection": _per_connection(later, "proportional_bytes"),
+        # Both ends of a connection are on this machine.
+        "kernel_bytes_per_socket": significant(_per_connection(later, "kernel_bytes") / 2.0),
         "mean_resident_bytes_per_connection": significant(
             (last["resident_bytes"] - empty["resident_bytes"]) / last["connections"]
         ),
@@ -91,6 +93,7 @@ def _point(server: Server, connections: int) -> dict[str, int]:
         "connections": connections,
         "resident_bytes": found.resident_bytes,
         "proportional_bytes": found.proportional_bytes,
+        "kernel_bytes": kernel_memory(),
     }
 
 

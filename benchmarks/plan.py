@@ -38,6 +38,9 @@ class Plan:
     commands: int
     command_charge_points: int
     command_rounds: int
+    # Several workers, and two hosts.
+    scale_sockets: int
+    scale_rounds: int
     # REST.
     rest_connections: int
     rest_rounds: int
@@ -70,6 +73,8 @@ class Plan:
             self.storm_connections,
             self.bytes_sockets,
             self.command_charge_points,
+            # Each deployment has its own, and commands have some more.
+            4 * self.scale_sockets + 100,
         )
 
 
@@ -98,6 +103,8 @@ SHORT = Plan(
     commands=300,
     command_charge_points=16,
     command_rounds=3,
+    scale_sockets=64,
+    scale_rounds=5,
     rest_connections=8,
     rest_rounds=3,
     rest_round_s=1.0,
@@ -140,6 +147,8 @@ FULL = Plan(
     commands=1000,
     command_charge_points=64,
     command_rounds=5,
+    scale_sockets=256,
+    scale_rounds=7,
     rest_connections=8,
     rest_rounds=7,
     rest_round_s=2.0,
@@ -182,6 +191,8 @@ QUICK = Plan(
     commands=4,
     command_charge_points=2,
     command_rounds=1,
+    scale_sockets=4,
+    scale_rounds=1,
     rest_connections=2,
     rest_rounds=1,
     rest_round_s=0.1,

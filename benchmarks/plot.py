@@ -66,7 +66,7 @@ class Panel:
     def is_logarithmic(self) -> bool:
         """Whether the shortest bar could not be seen otherwise."""
         values = [bar.value for bar in self.bars if bar.value > 0.0]
-        return max(values) > _LOG_FROM * min(values)
+        return bool(values) and max(values) > _LOG_FROM * min(values)
 
 
 def draw(results: Mapping[str, Any]) -> str:
@@ -78,13 +78,15 @@ def draw(results: Mapping[str, Any]) -> str:
 
 
 def figure_of(results: Mapping[str, Any]) -> Figure:
-    """Return the figure of all parts in the results."""
-    panels = [panel_of(results[name]) for name, panel_of in _PANELS.items() if name in results]
+    """Return the figure of all parts in the results. It is empty if none of them is drawn."""
+    panels = [panel_of(results[name]) for name, panel_of in _PANELS if name in results]
     heights = [_FRAME_IN + _BAR_IN * (len(panel.bars) + len(panel.rows)) for panel in panels]
     host = results["host"]
     commit = (host["commit"] or "no commit")[:10]
     figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 0.4), layout="constrained")
     figure.suptitle(f"{host['cpu']}, {host['cores']} cores, {host['at'][:10]}, {commit}", fontsize=8.0)
+    if not panels:
+        return figure
     axes = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
     for panel, one in zip(panels, axes[:, 0], strict=True):
         _draw(panel, one)
@@ -101,8 +103,15 @@ def _draw(panel: Panel, axes: Axes) -> None:
         for bar in bars:
             axes.barh(place, bar.value, height=0.85, color=_COLOURS[bar.series], label=bar.series)
             text = f"{_short(bar.value)}{bar.note}"
+            # On white, because the line of a goal may pass behind it.
             axes.annotate(
-                text, (bar.value, place), (4, 0), textcoords="offset points", va="center", fontsize=8.0
+                text,
+                (bar.value, place),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.0,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
             place += 1.0
         place += 1.0
@@ -110,6 +119,8 @@ def _draw(panel: Panel, axes: Axes) -> None:
     axes.invert_yaxis()
     axes.set_title(panel.title, loc="left", fontweight="bold", pad=20.0)
     values = [bar.value for bar in panel.bars if bar.value > 0.0] + ([panel.goal[0]] if panel.goal else [])
+    # Nothing has grown in a quick run, for example.
+    values = values or [1.0]
     if panel.is_logarithmic:
         low, high = min(values) / 2.0, max(values)
         axes.set_xscale("log")
@@ -151,7 +162,7 @@ def _micro(micro: Mapping[str, Any]) -> Panel:
         bars.append(Bar("Stationmaster", row["payload"]["median"]))
         times = f", {row['payload_times_faster']:.0f} times"
         bars.append(Bar("other program", row["ocpp_payload"]["median"], times))
-        rows.append((f"{name}, {row['bytes']} B", bars))
+        rows.append((f"{name}, {_short(row['bytes'])} B", bars))
     return Panel("Parse and validate one frame, next to the package ocpp", "microseconds of CPU", rows)
 
 
@@ -205,6 +216,30 @@ def _commands(commands: Mapping[str, Any]) -> Panel:
     return Panel("Commands, REST to socket to REST", "milliseconds", rows, goal)
 
 
+def _scale_out(scale_out: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, figures in scale_out["load"].items():
+        note = f" us, {_short(figures['frames_per_cpu_s']['median'])} frames per s of CPU"
+        bars = [Bar("Stationmaster", figures["server_cpu_us"]["median"], note), *_engines(figures)]
+        rows.append((name.replace("_", " "), bars))
+    title = "Several workers and two hosts on one core, everything stored"
+    return Panel(title, "microseconds of CPU for each frame", rows)
+
+
+def _ways(scale_out: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, figures in scale_out["commands"].items():
+        if name == "commands":
+            continue
+        bars = []
+        for series in ("p50", "p99"):
+            added = figures.get(f"added_{series}_ms")
+            note = "" if added is None else f", {added['median']:+.2f}"
+            bars.append(Bar(series, figures[f"{series}_ms"]["median"], f" ms{note}"))
+        rows.append((name.replace("_", " "), bars))
+    return Panel("Commands to a socket of another worker or host", "milliseconds", rows)
+
+
 def _bytes(found: Mapping[str, Any]) -> Panel:
     names = {"meter_values": "sample row and index", "frame_runs": "frame and answer, and index"}
     rows = [(name, [Bar("PostgreSQL", found["disk"][table]["all"])]) for table, name in names.items()]
@@ -223,18 +258,31 @@ def _growth(growth: Mapping[str, Any]) -> Panel:
                 Bar("Stationmaster", row["server_cpu_us"]["median"]),
                 Bar("PostgreSQL", row["postgres_cpu_us"]["median"]),
             ]
-            rows.append((f"{row[size]} {label}", bars))
-    title = f"As work grows: durable MeterValues at {growth['rate_per_s']:.0f}/s"
+            rows.append((f"{_short(row[size])} {label}", bars))
+    title = f"As work grows: durable MeterValues at {_short(growth['rate_per_s'])}/s"
     return Panel(title, "microseconds of CPU for each frame", rows)
 
 
 def _idle(idle: Mapping[str, Any]) -> Panel:
     each = idle["resident_bytes_per_connection"] / 1000.0
-    rows = [
-        (f"{point['connections']} connections", [Bar("Stationmaster", point["resident_bytes"] / 1e6, " MB")])
-        for point in idle["points"]
-    ]
-    return Panel(f"Idle connections, {each:.1f} KB each", "MB of resident memory", rows)
+    empty = idle["points"][0]["resident_bytes"]
+    rows = []
+    for point in idle["points"][1:]:
+        grown = max(0.0, (point["resident_bytes"] - empty) / 1e6)
+        rows.append((f"{_short(point['connections'])} connections", [Bar("Stationmaster", grown, " MB")]))
+    title = f"Idle connections, {each:.1f} KB each"
+    if (kernel := idle.get("kernel_bytes_per_socket")) is not None:
+        title += f", and {kernel / 1000.0:.1f} KB in the kernel"
+    return Panel(title, "MB of resident memory more than without connections", rows)
+
+
+def _rest(rest: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, figures in rest["paths"].items():
+        note = f" us, {_short(figures['requests_per_s']['median'])} requests/s"
+        bars = [Bar("Stationmaster", figures["server_cpu_us"]["median"], note), *_engines(figures)]
+        rows.append((name, bars))
+    return Panel("Reads of the REST API", "microseconds of CPU for each request", rows)
 
 
 def _catalog(catalog: Mapping[str, Any]) -> Panel:
@@ -249,15 +297,18 @@ def _catalog(catalog: Mapping[str, Any]) -> Panel:
     return Panel("Cached catalog document", "percent of the requests of a bare Starlette route", rows, goal)
 
 
-_PANELS: Final = {
-    "micro": _micro,
-    "wire": _wire,
-    "durable": _durable,
-    "bytes": _bytes,
-    "storm": _storm,
-    "commands": _commands,
-    "growth": _growth,
-    "idle": _idle,
-    "catalog": _catalog,
-}
+_PANELS: Final = (
+    ("micro", _micro),
+    ("wire", _wire),
+    ("durable", _durable),
+    ("bytes", _bytes),
+    ("storm", _storm),
+    ("commands", _commands),
+    ("scale_out", _scale_out),
+    ("scale_out", _ways),
+    ("growth", _growth),
+    ("idle", _idle),
+    ("rest", _rest),
+    ("catalog", _catalog),
+)
 """The panels of each part, in their order."""

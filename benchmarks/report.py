@@ -27,6 +27,7 @@ GOALS = {
     "tls_idle_bytes": 25_000.0,
     "command_p99_ms": 4.0,
     "command_across_p99_ms": 8.0,
+    "added_p99_ms": 5.0,
     "catalog_share": 0.9,
     "growth_times": 1.5,
 }
@@ -166,6 +167,7 @@ def _wire(wire: dict[str, Any]) -> list[str]:
         *_load_table(rows),
         "",
         *(f"- {name}: {about['does']}. Not: {about['does_not']}." for name, about in wire["servers"].items()),
+        *(f"- {name} is left out: {reason}." for name, reason in wire["left_out"].items()),
         "",
         f"Ours relative to the others, meter_values: {ratios}.",
         "",
@@ -248,6 +250,44 @@ def _commands(commands: dict[str, Any]) -> list[str]:
     ]
 
 
+def _scale_out(scale_out: dict[str, Any]) -> list[str]:
+    load_columns = {
+        "frames/s": ("frames_per_s", 0),
+        "p50 ms": ("p50_ms", 2),
+        "p99 ms": ("p99_ms", 2),
+        "servers us": ("server_cpu_us", 1),
+        "PostgreSQL us": ("postgres_cpu_us", 1),
+        "Redis us": ("redis_cpu_us", 2),
+        "frames per s of CPU": ("frames_per_cpu_s", 0),
+        "busy": ("server_busy", 2),
+    }
+    command_columns = {
+        "p50 ms": ("p50_ms", 2),
+        "p99 ms": ("p99_ms", 2),
+        "added p50": ("added_p50_ms", 2),
+        "added p99": ("added_p99_ms", 2),
+    }
+    load, commands = scale_out["load"], scale_out["commands"]
+    ways = [name for name in commands if name != "commands"]
+    return [
+        f"## Several workers, and two hosts: {scale_out['sockets']} sockets, all servers on one core",
+        "",
+        *_table(
+            ["meter_values", *load_columns], [[name, *_cells(load[name], load_columns)] for name in load]
+        ),
+        "",
+        "Several workers on one core are not faster than one. The table says what they cost: CPU time of all "
+        "servers, and the frames that a second of CPU time answers, with that of PostgreSQL and Redis.",
+        "",
+        *_table(
+            ["command", *command_columns],
+            [[name, *_cells(commands[name], command_columns)] for name in ways],
+        ),
+        "",
+        f"The ways take turns, command by command. Goal for the added p99: {GOALS['added_p99_ms']:.0f} ms.",
+    ]
+
+
 def _storm(storm: dict[str, Any]) -> list[str]:
     names = ("stationmaster", "fastapi_echo")
     return [
@@ -286,6 +326,7 @@ def _idle(idle: dict[str, Any]) -> list[str]:
         f"{idle['resident_bytes_per_connection'] / 1000:.1f} KB for each (slope), "
         f"{idle['mean_resident_bytes_per_connection'] / 1000:.1f} KB (mean, with what is loaded once); "
         f"goal {GOALS['idle_bytes'] / 1000:.0f} KB. "
+        f"The kernel takes {idle['kernel_bytes_per_socket'] / 1000:.1f} KB more for each socket. "
         f"A process may have {idle['descriptor_limit']} descriptors.",
     ]
     if idle["beyond_limit"]:
@@ -352,6 +393,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "durable": _durable,
     "bytes": _bytes,
     "commands": _commands,
+    "scale_out": _scale_out,
     "storm": _storm,
     "tls": _tls,
     "idle": _idle,

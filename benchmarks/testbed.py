@@ -39,6 +39,10 @@ _PEPPER = "pepper of the benchmark"
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 30.0
 _LOOK_S = 0.05
+_HANDSHAKE = (
+    b"GET /probe HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 _CHARGE_POINTS = """
     insert into charge_points
         (tenant_id, identity, registration_status, credential_hash, created_at, updated_at)
@@ -74,9 +78,10 @@ class Testbed:
 class Server:
     """A running server.
 
-    url, tls_url: for charge points, without the identity; processes: all its processes.
+    host: its address; url, tls_url: for charge points, without the identity; processes: all its processes.
     """
 
+    host: str
     port: int
     url: str
     processes: list[int]
@@ -156,6 +161,7 @@ async def running_server(
     is_crowd: bool = True,
     certificate: Path | None = None,
     has_public_url: bool = False,
+    host: str = HOST,
 ) -> AsyncIterator[Server]:
     """Run `stationmaster serve` on the core of the server, with all its workers.
 
@@ -168,11 +174,12 @@ async def running_server(
         is_crowd: Let one address open thousands of connections at once, as a load generator does.
         certificate: Serve TLS, too, with this certificate and key in one file.
         has_public_url: Let charge points fetch files from it.
+        host: A loopback address.
 
     Raises:
         RuntimeError: it does not start; the text is the end of its output.
     """
-    port = free_port()
+    port = free_port(host)
     unlimited = {
         "accepts_per_s": 1_000_000.0,
         "anonymous_connections_per_address": 1_000_000,
@@ -181,27 +188,33 @@ async def running_server(
     crowd = unlimited if is_crowd else {}
     tls_port = None if certificate is None else free_port()
     tls = {} if certificate is None else {"tls_port": tls_port, "tls_certificates": [str(certificate)]}
-    address = {"public_url": f"http://{HOST}:{port}"} if has_public_url else {}
-    changes = {"port": port, "workers": workers, **crowd, **tls, **address}
+    address = {"public_url": f"http://{host}:{port}"} if has_public_url else {}
+    changes = {"host": host, "port": port, "workers": workers, **crowd, **tls, **address}
     settings = testbed.settings.model_copy(update=changes)
     command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
     if not stored:
         command = [sys.executable, "-m", "benchmarks.unstored"]
     log = directory / f"server-{port}.log"
     with pinned_process(command, settings.environment(), cores, log) as process:
-        await wait_until_serving(process, port, log)
-        tls_url = None if tls_port is None else f"wss://{HOST}:{tls_port}/ocpp/{TENANT}"
-        yield Server(port, f"ws://{HOST}:{port}/ocpp/{TENANT}", family(process.pid), tls_url=tls_url)
+        await wait_until_serving(process, port, log, host)
+        tls_url = None if tls_port is None else f"wss://{host}:{tls_port}/ocpp/{TENANT}"
+        yield Server(host, port, f"ws://{host}:{port}/ocpp/{TENANT}", family(process.pid), tls_url=tls_url)
 
 
 @asynccontextmanager
 async def running_peer(peer: Peer, cores: Cores, directory: Path) -> AsyncIterator[Server]:
-    """Run one of the servers to compare with, on the core of the server."""
+    """Run one of the servers to compare with, on the core of the server.
+
+    Raises:
+        NodeMissingError: it is written in JavaScript, and Node.js or its packages are missing.
+    """
+    if peer.prepare is not None:
+        await asyncio.to_thread(peer.prepare)
     port = free_port()
     log = directory / f"{peer.name}.log"
     with pinned_process([sys.executable, "-m", peer.module, str(port)], {}, cores, log) as process:
         await wait_until_serving(process, port, log)
-        yield Server(port, f"ws://{HOST}:{port}/echo", family(process.pid), peer.expect)
+        yield Server(HOST, port, f"ws://{HOST}:{port}/echo", family(process.pid), peer.expect)
 
 
 def identity(number: int) -> str:
@@ -271,7 +284,9 @@ def pinned_process(
             process.wait()
 
 
-async def wait_until_serving(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+async def wait_until_serving(
+    process: subprocess.Popen[bytes], port: int, log: Path, host: str = HOST
+) -> None:
     """Wait until a server answers.
 
     Raises:
@@ -279,7 +294,7 @@ async def wait_until_serving(process: subprocess.Popen[bytes], port: int, log: P
     """
     deadline = time.monotonic() + _START_LIMIT_S
     # Another process sends no event, so this polls.
-    while not is_serving(port):
+    while not is_serving(port, host):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the server does not start: {_tail(log)}")
         await asyncio.sleep(_LOOK_S)
@@ -289,19 +304,19 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:]
 
 
-def is_serving(port: int) -> bool:
-    """Check whether an HTTP server answers on the port."""
+def is_serving(port: int, host: str = HOST) -> bool:
+    """Check whether a server answers an opening handshake. Some peers answer no other request."""
     try:
-        with create_connection((HOST, port), timeout=5.0) as connection:
-            connection.sendall(b"GET /v1/protocols HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with create_connection((host, port), timeout=5.0) as connection:
+            connection.sendall(_HANDSHAKE)
             return connection.recv(12).startswith(b"HTTP/1.1 ")
     except OSError:
         return False
 
 
-def free_port() -> int:
+def free_port(host: str = HOST) -> int:
     """Return a port that is free."""
     with socket(AF_INET, SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port

@@ -17,6 +17,7 @@ from benchmarks.plan import Plan
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
 from benchmarks.testbed import Server, Testbed, running_peer, running_server
+from tools.node_packages import NodeMissingError
 
 OURS = "stationmaster"
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "heartbeat")
@@ -32,8 +33,13 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(running_server(testbed, cores, directory, stored=False))
         subjects = {OURS: await _connected(stack, ours, testbed, plan)}
+        left_out: dict[str, str] = {}
         for peer in PEERS:
-            server = await stack.enter_async_context(running_peer(peer, cores, directory))
+            try:
+                server = await stack.enter_async_context(running_peer(peer, cores, directory))
+            except NodeMissingError as missing:
+                left_out[peer.name] = str(missing)
+                continue
             subjects[peer.name] = await _connected(stack, server, None, plan)
         # The rounds are the outer loop, so that changes of the machine affect all servers.
         for _ in range(plan.wire_rounds):
@@ -45,7 +51,12 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
                         by_server.setdefault(name, []).append(figures)
     return {
         "servers": {OURS: {"does": _DOES, "does_not": _DOES_NOT}}
-        | {peer.name: {"does": peer.does, "does_not": peer.does_not} for peer in PEERS},
+        | {
+            peer.name: {"does": peer.does, "does_not": peer.does_not}
+            for peer in PEERS
+            if peer.name in subjects
+        },
+        "left_out": left_out,
         **{
             scenario: [{"sockets": count, **_compared(by_server)} for count, by_server in by_count.items()]
             for scenario, by_count in rounds.items()

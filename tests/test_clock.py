@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.clock import SystemClock, parse_time, utc_text
+from app.clock import SystemClock, microseconds_of, parse_time, utc_text, utc_text_of
 
 _NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -80,6 +80,14 @@ def test_what_is_written_is_read_again(naive: datetime, offset_minutes: int) -> 
     moment = naive.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
     assert parse_time(moment.isoformat()) == moment
     assert parse_time(utc_text(moment)) == moment - timedelta(microseconds=moment.microsecond % 1000)
+
+
+@given(st.datetimes(), st.sampled_from([None, 0, 1, 999, 1000, 999_999]))
+def test_milliseconds_are_cut_off_and_not_rounded(naive: datetime, microsecond: int | None) -> None:
+    moment = naive if microsecond is None else naive.replace(microsecond=microsecond)
+    expected = moment.isoformat(timespec="milliseconds") + "Z"
+    assert utc_text(moment) == expected
+    assert utc_text_of(microseconds_of(moment.replace(tzinfo=UTC))) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from app.charge_points.fleet_view import FleetView
 from app.charge_points.records import ChargePointFilter
 from app.charge_points.service import ChargePointService, LiveChargePoint
-from app.clock import Clock
+from app.clock import Clock, optional_moment
 from app.database.prepared import Row
 from app.login_attempts.service import LoginAttemptService
 from app.smart_charging.measured import drawn_power_w
@@ -172,6 +172,6 @@ def _shown_point(item: LiveChargePoint, connectors: Sequence[ShownConnector]) ->
         about=" · ".join(filter(None, words)) or "has not booted yet",
         online=item.live.connected_since is not None,
         flapping=item.live.flapping,
-        seen_at=row["last_seen_at"],
+        seen_at=optional_moment(row["last_seen_at_us"]),
         connectors=connectors,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, DateTime, Double, Table, cast, func, literal_column
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.database.unit_of_work import TenantWork
@@ -34,6 +34,22 @@ def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list
     """
     names: Sequence[str] = getattr(record, "_fields", ()) or [field.name for field in fields(record)]
     return [others[name] if name in others else table.c[name] for name in names]
+
+
+def in_microseconds(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """Return columns of which each time is microseconds since 1970, with `_us` behind its name.
+
+    The driver takes 0.4 us to make a `datetime`, and a page has hundreds of them. `date_part` is exact
+    until the year 2255.
+    """
+    return [_in_microseconds(column) if isinstance(column.type, DateTime) else column for column in columns]
+
+
+def _in_microseconds(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    epoch_us: ColumnElement[float] = func.date_part(
+        literal_column("'epoch'"), column, type_=Double()
+    ) * literal_column("1e6")
+    return cast(epoch_us, BigInteger).label(f"{column.key}_us")
 
 
 def like_prefix(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from redis.asyncio import (
     BlockingConnectionPool,
+    Connection,
     Redis,
     RedisCluster,
     SSLConnection,
@@ -16,9 +17,12 @@ from redis.asyncio.cluster import ClusterNode, ClusterPipeline
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError, RedisClusterException, RedisError
 
 from app.live.address import RedisAddress, read_redis_address
+
+_SERIALIZER: Final = HiredisRespSerializer()
 
 LiveRedis: TypeAlias = Redis | RedisCluster
 """One server (also one that Sentinel watches), or a cluster."""
@@ -55,6 +59,27 @@ def words_of(error: Exception) -> str:
     # The library cuts the code off, and wraps what was refused at the login. Its `repr` has no text.
     codes = [found.status_code for found in (error, error.__cause__) if isinstance(found, RedisError)]
     return " ".join([*filter(None, codes), text])
+
+
+class _PackedInC:
+    """Writes commands by hiredis, as the library does without asyncio. 50 keys take a fifth of the time."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Return the bytes of a command."""
+        packed: list[bytes] = _SERIALIZER.pack(*args)
+        return packed
+
+
+class _TcpConnection(_PackedInC, Connection):
+    pass
+
+
+class _TlsConnection(_PackedInC, SSLConnection):
+    pass
+
+
+class _LocalConnection(_PackedInC, UnixDomainSocketConnection):
+    pass
 
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
@@ -143,9 +168,8 @@ def _pool_arguments() -> dict[str, Any]:
 def _server_arguments(address: RedisAddress) -> dict[str, Any]:
     arguments = {"db": address.database, **_login(address), **_tls(address)}
     if address.path:
-        return {"connection_class": UnixDomainSocketConnection, "path": address.path, **arguments}
-    if address.is_encrypted:
-        arguments["connection_class"] = SSLConnection
+        return {"connection_class": _LocalConnection, "path": address.path, **arguments}
+    arguments["connection_class"] = _TlsConnection if address.is_encrypted else _TcpConnection
     arguments["host"], arguments["port"] = address.hosts[0]
     return arguments
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from app.clock import utc_text
+from app.clock import utc_text, utc_text_of
 
 Fields = dict[str, Any]
 """The members of a resource, ready to be written."""
@@ -29,6 +29,11 @@ def encoded_page(items: Sequence[Fields], next_cursor: str | None) -> bytes:
 def optional_time(moment: datetime | None) -> str | None:
     """Return the text of a time that may be absent."""
     return None if moment is None else utc_text(moment)
+
+
+def optional_time_of(moment_us: int | None) -> str | None:
+    """Return the text of microseconds since 1970 that may be absent."""
+    return None if moment_us is None else utc_text_of(moment_us)
 
 
 def optional_json(text: str | None) -> orjson.Fragment | None:

@@ -110,3 +110,12 @@ def test_figures_of_other_programs_are_left_out() -> None:
     found, compared = changes(run([100.0, 102.0, 104.0]), run([120.0, 122.0, 124.0]))
     assert compared == 1
     assert [change.name for change in found] == [f"wire.heartbeat[256].{OURS}.server_cpu_us"]
+
+
+def test_more_frames_in_a_second_of_cpu_time_are_better() -> None:
+    def run(rates: list[float]) -> dict[str, Any]:
+        load = {"2_workers": {"frames_per_cpu_s": summarize(rates)}}
+        return {"host": _HOST, "scale_out": {"load": load}}
+
+    [change], _ = changes(run([100.0, 102.0, 104.0]), run([120.0, 122.0, 124.0]))
+    assert not change.worse

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -80,6 +81,7 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     for found in results["bytes"]["log"].values():
         assert min(found[when]["median"] for when in ("after_checkpoint", "otherwise")) > 0
     assert [point["connections"] for point in results["idle"]["points"]] == [0, 4, 8]
+    assert all(point["kernel_bytes"] > 0 for point in results["idle"]["points"])
     for document in results["catalog"]["documents"].values():
         assert document["asgi"]["throughput_of_bare"] > 0
         assert document["http"]["throughput_of_bare"] > 0
@@ -87,6 +89,10 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
         assert results["storm"][name]["connections_per_s"]["median"] > 0
     for name in ("same_worker", "across_workers", "fastapi_commits"):
         assert results["commands"][name]["p99_ms"]["median"] > 0
+    for name in ("1_worker", "2_workers", "4_workers", "two_hosts"):
+        assert results["scale_out"]["load"][name]["frames_per_cpu_s"]["median"] > 0
+    for name in ("other_worker", "other_host"):
+        assert "added_p99_ms" in results["scale_out"]["commands"][name]
     assert results["tls"]["durable_cpu_ratio"] > 0
     for name in ("plain", "tls"):
         assert results["tls"]["storm"][name]["connections_per_s"]["median"] > 0
@@ -104,7 +110,7 @@ def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     report = markdown(results)
     assert QUICK_WARNING in report.splitlines()[2]
     assert report.count("\n## ") == len(results) - 4
-    for name in ("picows_echo", "epoll_echo"):
+    for name in ("picows_echo", "tungstenite_echo", "epoll_echo"):
         assert re.search(rf"^\| meter_values, 2 sockets, {name} +\| ", report, re.MULTILINE)
 
 
@@ -120,6 +126,14 @@ def test_a_process_that_ends_while_it_is_looked_at_counts_nothing(monkeypatch: p
     monkeypatch.setattr(accounting, "_stat", lambda _: ["S", "1", *["0"] * 20])
     assert accounting.cpu_use([2**22 + 1]).by_process == {2**22 + 1: accounting.CpuUse(0.0, 0.0, 0.0)}
     assert accounting.cpu_use([os.getpid()]).by_process[os.getpid()].exact_s > 0.0
+
+
+def test_connections_are_counted_for_the_process_that_accepted_them() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
+            assert accounting.connections_of([os.getpid()], port) == {os.getpid(): 1}
+    assert accounting.connections_of([os.getpid()], port) == {os.getpid(): 0}
 
 
 def test_processes_that_began_or_ended_meanwhile_never_make_a_negative_time() -> None:
@@ -150,6 +164,15 @@ def test_every_text_of_the_plots_is_whole_and_every_axis_has_its_unit() -> None:
     ]
     assert cut == []
     assert [axes.get_title(loc="left") for axes in figure.axes if not axes.get_xlabel()] == []
+
+
+def test_a_part_without_figures_to_draw_is_an_empty_plot() -> None:
+    host = {"cpu": "a CPU", "cores": 2, "at": "2026-01-01T00:00:00Z", "commit": None}
+    still = {"connections": 0, "resident_bytes": 5}
+    idle = {"resident_bytes_per_connection": 0.0, "points": [still, still | {"connections": 4}]}
+    for results in ({"host": host}, {"host": host, "schedules": {}}, {"host": host, "idle": idle}):
+        assert len(figure_of(results).axes) == ("idle" in results)
+        assert draw(results).startswith("<?xml")
 
 
 @pytest.mark.slow

@@ -93,3 +93,12 @@ async def test_each_form_opens_its_client() -> None:
         client = open_redis(url)
         assert isinstance(client, kind)
         await client.aclose()
+
+
+@pytest.mark.parametrize("url", ["redis://a", "rediss://a", "unix:///a"])
+def test_a_command_is_written_as_one_piece(url: str) -> None:
+    client = open_redis(url)
+    assert isinstance(client, Redis)
+    pool: Any = client.connection_pool
+    written = pool.make_connection().pack_command("SET", "\N{EURO SIGN}", b"\0\r\n", 17)
+    assert written == [b"*4\r\n$3\r\nSET\r\n$3\r\n\xe2\x82\xac\r\n$3\r\n\0\r\n\r\n$2\r\n17\r\n"]

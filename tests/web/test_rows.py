@@ -30,6 +30,7 @@ from app.charge_points.schemas import (
     connector_fields,
 )
 from app.charge_points.store import ChargePointStore, ConnectorStore
+from app.clock import microseconds_of
 from app.ocpp.v16 import RegistrationStatus
 from app.outgoing.records import OutgoingFailure
 from app.tenants.records import TenantRecord
@@ -184,7 +185,13 @@ def test_connectors_are_written_as_the_model_writes_them(records: list[Connector
 
 
 def charge_point_row(record: ChargePointRecord) -> Any:
-    return {**row_of(record), "labels": orjson.dumps(record.labels).decode()}
+    row = row_of(record)
+    times = {name: row.pop(name) for name in list(row) if name.endswith("_at") or name == "pending_until"}
+    in_us = {
+        f"{name}_us": None if at is None else microseconds_of(at if at.tzinfo else at.replace(tzinfo=UTC))
+        for name, at in times.items()
+    }
+    return {**row, **in_us, "labels": orjson.dumps(record.labels).decode()}
 
 
 live_states = st.builds(LiveState, st.none() | times, st.booleans())

@@ -11,11 +11,11 @@ from app.charge_points.records import (
     LiveState,
 )
 from app.charge_points.schemas.selection import LABELS_DESCRIPTION
-from app.clock import utc_text
+from app.clock import utc_text_of
 from app.database.prepared import Row
 from app.ocpp.v16 import RegistrationStatus
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
-from app.web.rows import Fields, encoded, optional_time
+from app.web.rows import Fields, encoded, optional_time, optional_time_of
 
 
 class ChargePoint(Resource):
@@ -184,12 +184,12 @@ def charge_point_fields(row: Row, live: LiveState) -> Fields:
         "connected": live.connected_since is not None,
         "connected_since": optional_time(live.connected_since),
         "flapping": live.flapping,
-        "last_connected_at": optional_time(row["connected_at"]),
-        "last_seen_at": optional_time(row["last_seen_at"]),
-        "booted_at": optional_time(row["booted_at"]),
+        "last_connected_at": optional_time_of(row["connected_at_us"]),
+        "last_seen_at": optional_time_of(row["last_seen_at_us"]),
+        "booted_at": optional_time_of(row["booted_at_us"]),
         "clock_skew_s": row["clock_skew_s"],
-        "created_at": utc_text(row["created_at"]),
-        "updated_at": utc_text(row["updated_at"]),
+        "created_at": utc_text_of(row["created_at_us"]),
+        "updated_at": utc_text_of(row["updated_at_us"]),
     }
 
 

@@ -38,7 +38,7 @@ from app.charge_points.records import (
 )
 from app.charge_points.store.connectors import CONNECTORS_BY_IDENTITY
 from app.database.prepared import Prepared, Row
-from app.database.repository import Repository, columns_of, like_prefix
+from app.database.repository import Repository, columns_of, in_microseconds, like_prefix
 from app.database.statements import Statement, given
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
@@ -48,6 +48,7 @@ from app.types import TenantId
 _CHARGE_POINTS = tables.charge_points
 _CONNECTORS = tables.connectors
 _CHARGE_POINT_COLUMNS = columns_of(ChargePointRecord, _CHARGE_POINTS)
+_READ_COLUMNS: Final = in_microseconds(_CHARGE_POINT_COLUMNS)
 _ADDING: Final = 7_216_043
 """The class of the locks that are held while charge points of a tenant are added."""
 _CHANGEABLE = frozenset({"name", "registration_status", "no_credential", "heartbeat_interval_s"}) | {
@@ -57,7 +58,7 @@ _CHANGEABLE = frozenset({"name", "registration_status", "no_credential", "heartb
 
 
 _BY_IDENTITY: Final = Statement(
-    select(*_CHARGE_POINT_COLUMNS).where(
+    select(*_READ_COLUMNS).where(
         _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"),
         _CHARGE_POINTS.c.identity == bindparam("identity"),
     )
@@ -138,10 +139,13 @@ def _ids_statement(names: frozenset[str]) -> Statement:
 
 
 @cache
-def _page_statement(names: frozenset[str]) -> Statement:
-    """Return the statement of a page, in the order of identities. names: of its parameters."""
+def _page_statement(names: frozenset[str], *, is_read: bool = False) -> Statement:
+    """Return the statement of a page, in the order of identities.
+
+    names: of its parameters; is_read: times are microseconds.
+    """
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
-    statement = select(*_CHARGE_POINT_COLUMNS).where(
+    statement = select(*(_READ_COLUMNS if is_read else _CHARGE_POINT_COLUMNS)).where(
         _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"), *conditions
     )
     return Statement(statement.order_by(_CHARGE_POINTS.c.identity).limit(bindparam("limit", type_=Integer)))
@@ -358,7 +362,10 @@ class ChargePointStore(Repository):
 
 
 class ChargePointReads:
-    """Reads the charge points of one tenant; each read is one prepared statement."""
+    """Reads the charge points of one tenant; each read is one prepared statement.
+
+    The times of a charge point are microseconds since 1970, see `in_microseconds`.
+    """
 
     __slots__ = ("_run", "_tenant_id")
 
@@ -374,7 +381,7 @@ class ChargePointReads:
     async def page(self, limit: int, after: str | None, filters: ChargePointFilter) -> Sequence[Row]:
         """Return a page of charge points. after: identity of the last one seen."""
         values = _page_values(limit, after, filters)
-        return await self._rows(_page_statement(frozenset(values)), **values)
+        return await self._rows(_page_statement(frozenset(values), is_read=True), **values)
 
     async def connectors(self, identity: str) -> Sequence[Row] | None:
         """Return the connectors in the order of their number; None: the charge point does not exist."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.charge_points.service import LiveChargePoint
-from app.clock import utc_text
+from app.clock import optional_moment, utc_text
 from app.console.access import ConsoleRoute, Viewer
 from app.console.charge_point import ChargePointScreen, Place
 from app.console.rendering import HEADERS, ROOT, page, query_text
@@ -40,7 +40,7 @@ _FACTS: Final = {
     "heartbeat_interval_s": "Heartbeat interval (s)",
     "clock_skew_s": "Its clock minus ours (s)",
 }
-_TIMES: Final = {"booted_at": "Booted", "last_seen_at": "Last seen", "connected_at": "Connected"}
+_TIMES: Final = {"booted_at_us": "Booted", "last_seen_at_us": "Last seen", "connected_at_us": "Connected"}
 _Text = Annotated[str, Query(max_length=255, pattern=r"^[^\x00]*$")]
 
 
@@ -87,7 +87,7 @@ async def charge_point_page(
         **await _timeline(person, screen, identity, query),
         **narrowed,
         "facts": {name: found.row[key] for key, name in _FACTS.items() if found.row[key] is not None},
-        "times": {name: found.row[key] for key, name in _TIMES.items()},
+        "times": {name: optional_moment(found.row[key]) for key, name in _TIMES.items()},
         "labels": orjson.loads(found.row["labels"]),
         "deviations": await screen.deviations(person.tenant_id, identity),
         "address": address,
@@ -145,7 +145,7 @@ async def _head(person: SignedIn, screen: ChargePointScreen, found: LiveChargePo
         "identity": found.row["identity"],
         "online_since": found.live.connected_since,
         "flapping": found.live.flapping,
-        "seen_at": found.row["last_seen_at"],
+        "seen_at": optional_moment(found.row["last_seen_at_us"]),
         "connectors": await screen.connectors(person.tenant_id, found.row),
     }
 
