@@ -240,6 +240,22 @@ async def test_numbers_as_text_and_unknown_fields_are_understood(
     assert record.meter_start_wh == 100
 
 
+async def test_fields_whose_names_have_another_case_are_worth_as_much(
+    server: GatewayServer, charger: RawClient
+) -> None:
+    begin = {"ConnectorId": 3, "IdTag": "TAG-1", "MeterStart": 100, "Timestamp": "2026-01-01T10:00:00Z"}
+    transaction_id = (await charger.call("StartTransaction", begin))[2]["transactionId"]
+    end = {"transaction_id": transaction_id, "meter_stop": 700, "timestamp": "2026-01-01T11:00:00Z"}
+    assert (await charger.call("StopTransaction.req", end, "s"))[0] == 3
+    record = await transaction(server, transaction_id)
+    assert (record.connector_id, record.id_tag, record.started_at) == (
+        3,
+        "TAG-1",
+        parse_time("2026-01-01T10:00:00Z"),
+    )
+    assert (record.meter_start_wh, record.meter_stop_wh, record.flags) == (100, 700, ("replayed",))
+
+
 # Meter values
 
 

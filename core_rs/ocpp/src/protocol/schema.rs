@@ -171,6 +171,15 @@ impl ObjectSchema {
         }
         self.fields.iter().position(|field| field.name == name)
     }
+
+    /// The place of a field whose name differs only in case, or in white space, NUL and underscores: serializers of
+    /// other languages write `ConnectorId` or `connector_id`.
+    #[must_use]
+    pub fn find_loosely(&self, name: &str) -> Option<usize> {
+        let is_written = |character: &char| !character.is_whitespace() && !matches!(character, '_' | '\0');
+        let folded: String = name.chars().filter(is_written).collect();
+        self.fields.iter().position(|field| field.name.eq_ignore_ascii_case(&folded))
+    }
 }
 
 impl Schema {
@@ -185,11 +194,16 @@ impl Schema {
         self.messages.get(self.actions.find(Scanned::of(action))?)
     }
 
-    /// The message of an action, ignoring case.
+    /// The message of an action, ignoring case. `StartTransaction.req` and `StartTransactionRequest`, as OCPP 1.6 and
+    /// 2.0.1 name the payload of the request, mean the action too.
     #[must_use]
     pub fn message_loosely(&self, action: &str) -> Option<&MessageSchema> {
         let action = action.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-        self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))
+        let is_meant = |name: &str| {
+            let rest = action.get(name.len()..).filter(|_| action[..name.len()].eq_ignore_ascii_case(name));
+            rest.is_some_and(|rest| ["", ".req", "Request"].iter().any(|end| end.eq_ignore_ascii_case(rest)))
+        };
+        self.messages.iter().find(|message| is_meant(message.action))
     }
 
     /// The messages that are worth money.
