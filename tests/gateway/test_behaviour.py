@@ -206,13 +206,17 @@ async def test_a_transaction_id_beyond_32_bits_is_answered(
         ("2026-01-01T12:00:00+02", "2026-01-01T10:00:00Z"),
         ("2026-01-01T10:00:00.123456789Z", "2026-01-01T10:00:00.123456Z"),
         ("2025-12-31T23:59:60Z", "2026-01-01T00:00:00Z"),
+        ("2025-12-31T24:00:00Z", "2026-01-01T00:00:00Z"),
+        ("2026-1-1T9:5:7Z", "2026-01-01T09:05:07Z"),
+        (1767261600, "2026-01-01T10:00:00Z"),
     ],
 )
 async def test_an_odd_time_is_read(
-    server: GatewayServer, charger: RawClient, text: str, expected: str
+    server: GatewayServer, charger: RawClient, text: Any, expected: str
 ) -> None:
     record = await transaction(server, await start(charger, timestamp=text))
     assert record.started_at == parse_time(expected)
+    assert "time_unreadable" not in record.flags
 
 
 async def test_an_unreadable_time_never_refuses_a_billing_record(
