@@ -39,7 +39,7 @@ class Dispatcher:
         """Return what the handler of a CALL answers.
 
         A charge point that is not Accepted may send BootNotification (OCPP-J errata 3.8), and what it has to
-        tell about transactions, unless it is Rejected and never was accepted.
+        tell about transactions, unless it is Rejected and never had any.
 
         Raises:
             CallFailed: SecurityError, or what the handler raises.
@@ -47,6 +47,8 @@ class Dispatcher:
         if call.text is not None:
             if connection.registration_status == "Rejected" and not connection.accepted_before:
                 raise _not_registered(connection)
+            # Whatever its registration becomes, the stop of what it has begun is taken.
+            connection.accepted_before = True
             return self.record_handlers[call.action](connection, call)
         if connection.registration_status != "Accepted" and call.action != "BootNotification":
             raise _not_registered(connection)

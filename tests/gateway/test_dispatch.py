@@ -71,5 +71,13 @@ async def test_before_accepted_only_billing_records_are_taken(
     assert answer.startswith('[4,"1","SecurityError",' if refused else '[3,"1",')
 
 
+async def test_what_a_pending_charge_point_has_begun_is_taken_after_its_rejection_too() -> None:
+    harness = SessionHarness(registration="Pending", accepted_before=False)
+    assert (await harness.receive(METER_VALUES))[0].startswith('[3,"1",')
+    harness.session.change_registration("Rejected")
+    (answer,) = await harness.receive(METER_VALUES.replace('"1"', '"2"', 1))
+    assert answer.startswith('[3,"2",')
+
+
 async def test_no_vendor_extension_is_known() -> None:
     assert await SessionHarness().receive(DATA_TRANSFER) == ['[3,"1",{"status":"UnknownVendorId"}]']
