@@ -231,6 +231,21 @@ async def test_an_unreadable_time_never_refuses_a_billing_record(
     assert (await transaction(server, transaction_id)).stopped_at is not None
 
 
+async def test_sessions_without_a_clock_under_one_message_id_are_billed_each(
+    server: GatewayServer, charger: RawClient
+) -> None:
+    begin = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "1970-01-01T00:00:10Z"}
+    found = []
+    for register in (5000, 7000):
+        transaction_id = (await charger.call("StartTransaction", begin, "1"))[2]["transactionId"]
+        again = await charger.call("StartTransaction", begin, "1")
+        assert again[2]["transactionId"] == transaction_id
+        end = {"transactionId": transaction_id, "meterStop": register, "timestamp": "1970-01-01T01:00:00Z"}
+        assert (await charger.call("StopTransaction", end, "1"))[0] == 3
+        found.append(transaction_id)
+    assert [(await transaction(server, each)).meter_stop_wh for each in found] == [5000, 7000]
+
+
 @pytest.mark.parametrize("connector_id", [0, 7, "3", 2.0])
 async def test_any_connector_may_start(server: GatewayServer, charger: RawClient, connector_id: Any) -> None:
     record = await transaction(server, await start(charger, connectorId=connector_id))
