@@ -59,7 +59,7 @@ def test_start_up_fails_for_an_action_nobody_defined() -> None:
         ("Pending", METER_VALUES, False, False),
         ("Pending", METER_VALUES, True, False),
         ("Rejected", HEARTBEAT, True, True),
-        ("Rejected", METER_VALUES, False, True),
+        ("Rejected", METER_VALUES, False, False),
         ("Rejected", METER_VALUES, True, False),
     ],
 )
@@ -69,14 +69,6 @@ async def test_before_accepted_only_billing_records_are_taken(
     harness = SessionHarness(registration=registration, accepted_before=accepted_before)
     (answer,) = await harness.receive(text)
     assert answer.startswith('[4,"1","SecurityError",' if refused else '[3,"1",')
-
-
-async def test_what_a_pending_charge_point_has_begun_is_taken_after_its_rejection_too() -> None:
-    harness = SessionHarness(registration="Pending", accepted_before=False)
-    assert (await harness.receive(METER_VALUES))[0].startswith('[3,"1",')
-    harness.session.change_registration("Rejected")
-    (answer,) = await harness.receive(METER_VALUES.replace('"1"', '"2"', 1))
-    assert answer.startswith('[3,"2",')
 
 
 async def test_no_vendor_extension_is_known() -> None:
