@@ -145,11 +145,10 @@ impl EnumerationSchema {
         self.names.find(scanned)
     }
 
-    /// The value of that spelling, ignoring case and white space.
+    /// The value of that spelling, ignoring case and what separates words: `Suspended_EV`, `l1n`.
     #[must_use]
     pub fn find_loosely(&self, text: &str) -> Option<Symbol> {
-        let folded: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-        self.values.iter().find(|(value, _)| value.eq_ignore_ascii_case(&folded)).map(|(_, symbol)| *symbol)
+        self.values.iter().find(|(value, _)| is_spelled_like(text, value)).map(|(_, symbol)| *symbol)
     }
 
     /// What a value must be, for people: one of the values, or only the type's name if a message would be too long.
@@ -172,13 +171,11 @@ impl ObjectSchema {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// The place of a field whose name differs only in case, or in white space, NUL and underscores: serializers of
-    /// other languages write `ConnectorId` or `connector_id`.
+    /// The place of a field whose name differs only in case, or in what separates words: serializers of other
+    /// languages write `ConnectorId` or `connector_id`.
     #[must_use]
     pub fn find_loosely(&self, name: &str) -> Option<usize> {
-        let is_written = |character: &char| !character.is_whitespace() && !matches!(character, '_' | '\0');
-        let folded: String = name.chars().filter(is_written).collect();
-        self.fields.iter().position(|field| field.name.eq_ignore_ascii_case(&folded))
+        self.fields.iter().position(|field| is_spelled_like(name, field.name))
     }
 }
 
@@ -225,6 +222,16 @@ impl Schema {
     pub fn object(&self, index: usize) -> &ObjectSchema {
         &self.objects[index]
     }
+}
+
+/// Whether two names differ only in case, and in what separates words or surrounds them.
+#[must_use]
+pub fn is_spelled_like(one: &str, other: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
+        let is_kept = |letter: &char| !letter.is_whitespace() && !matches!(letter, '_' | '-' | '.' | '\0');
+        name.chars().filter(is_kept).map(|letter| letter.to_ascii_lowercase())
+    }
+    letters(one).eq(letters(other))
 }
 
 struct Builder<'s> {
