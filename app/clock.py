@@ -104,19 +104,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 _TEXT = re.compile(
-    r"""(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})
-        (?:[Tt\ _]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?
+    r"""(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})
+        (?:[Tt\ _]+(?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d+))?)?)?
         \s*(?:(?P<zulu>[Zz])|(?P<sign>[+-])(?P<zone_hour>\d{1,2}):?(?P<zone_minute>\d{2})?)?""",
     re.VERBOSE | re.ASCII,
 )
+_UNIX = re.compile(r"(?P<second>[1-9]\d{9})(?P<millisecond>\d{3})?(?:[.]\d*)?", re.ASCII)
+"""Seconds or milliseconds since 1970, of the years 2001 to 2286. Any other number may be something else."""
 
 
 def parse_time(text: str, zone: tzinfo = UTC) -> datetime | None:
     """Read the time text of a charge point tolerantly. Return aware UTC; None: it cannot be read.
 
     Real chargers omit the zone (read as that of `zone`), write `+02`, a space for the T, nanoseconds (cut to
-    microseconds), or the leap second `:60` (read as the second after it). The years 1 and 9999 count as
-    unreadable: they are the unset and the largest value of common date types, and infinite in PostgreSQL.
+    microseconds), the leap second `:60` (read as the second after it), 24:00 (the end of the day),
+    numbers without leading zeros, slashes or points behind the year, or seconds or milliseconds since 1970.
+    The years 1 and 9999 count as unreadable: they are the unset and the largest value of common date types,
+    and infinite in PostgreSQL.
     """
     try:
         # Nearly every text is read here, by the C parser. It costs a tenth of the pattern below.
@@ -124,7 +128,11 @@ def parse_time(text: str, zone: tzinfo = UTC) -> datetime | None:
         if moment.tzinfo is not UTC:
             moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        match = _TEXT.fullmatch(text.strip())
+        written = text.strip()
+        unix = _UNIX.fullmatch(written)
+        if unix is not None:
+            return _EPOCH + timedelta(seconds=int(unix["second"]), milliseconds=int(unix["millisecond"] or 0))
+        match = _TEXT.fullmatch(written)
         if match is None:
             return None
         try:
@@ -138,17 +146,20 @@ def _from_match(match: re.Match[str], zone: tzinfo) -> datetime:
     second = int(match["second"] or 0)
     leap = second == 60
     microsecond = int(((match["fraction"] or "") + "000000")[:6])
+    hour, minute = int(match["hour"] or 0), int(match["minute"] or 0)
+    # ISO 8601 writes the midnight that ends a day as 24:00.
+    ends_day = (hour, minute, second, microsecond) == (24, 0, 0, 0)
     moment = datetime(
         int(match["year"]),
         int(match["month"]),
         int(match["day"]),
-        int(match["hour"] or 0),
-        int(match["minute"] or 0),
+        0 if ends_day else hour,
+        minute,
         59 if leap else second,
         0 if leap else microsecond,
         tzinfo=_zone(match, zone),
     )
-    return (moment + timedelta(seconds=1 if leap else 0)).astimezone(UTC)
+    return (moment + timedelta(days=1 if ends_day else 0, seconds=1 if leap else 0)).astimezone(UTC)
 
 
 def _zone(match: re.Match[str], zone: tzinfo) -> tzinfo:

@@ -83,7 +83,7 @@ class Connection:
             (security whitepaper, edition 3, 2).
         client_certificate: of profile 3, None otherwise.
         subprotocol: as negotiated, None if the client offered none.
-        accepted_before: whether its registration is or was Accepted, so that it may have billing records.
+        accepted_before: whether its registration is or was Accepted, so that its messages may be large.
         booted: whether it has sent a BootNotification on this connection, or was asked for one.
         is_identified: whether its vendor and model are known.
         firmware_version: as it last booted; None: unknown.

@@ -1,5 +1,6 @@
 """The URLs in commands, which charge points fetch from or upload to. Nothing is resolved here."""
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,17 +19,28 @@ PLACES: Final[dict[str, tuple[str, ...]]] = {
 """Where the URL is in the payload of each action that has one."""
 
 
-def has_allowed_scheme(location: str) -> bool:
-    """Tell whether a location has a scheme that is sent to charge points."""
+def fault_of_location(location: str) -> FieldViolation | None:
+    """Return what is wrong with a location, as a violation of its own member; None: it may be sent.
+
+    A control character would become a line of its own in the request of a charge point.
+    """
+    if not all("!" <= character <= "~" for character in location):
+        detail = "must be printable ASCII without blanks: encode other characters with %"
+        return FieldViolation("", "invalid_location", detail)
     try:
-        scheme = urlsplit(location).scheme
+        parts = urlsplit(location)
+        host, _ = parts.hostname, parts.port
     except ValueError:
-        return False
-    return scheme in SCHEMES and location[len(scheme) :].startswith("://")
+        return FieldViolation("", "invalid_location", "is not a URL")
+    if parts.scheme not in SCHEMES or not location[len(parts.scheme) :].startswith("://"):
+        return FieldViolation("", "invalid_scheme", SCHEME_DETAIL)
+    if not host or "\\" in location:
+        return FieldViolation("", "invalid_location", "names no valid host")
+    return None
 
 
-def require_allowed_scheme(action: str, payload: Json) -> None:
-    """Refuse a command whose URL has another scheme.
+def require_location(action: str, payload: Json) -> None:
+    """Refuse a command whose URL may not be sent to charge points.
 
     Args:
         action: Of the command.
@@ -40,6 +52,7 @@ def require_allowed_scheme(action: str, payload: Json) -> None:
     value: object = payload
     for member in PLACES.get(action, ()):
         value = value[member] if isinstance(value, dict) else None
-    if isinstance(value, str) and not has_allowed_scheme(value):
+    fault = fault_of_location(value) if isinstance(value, str) else None
+    if fault is not None:
         pointer = "".join(f"/{member}" for member in PLACES[action])
-        raise InvalidInput([FieldViolation(pointer, "invalid_scheme", SCHEME_DETAIL)])
+        raise InvalidInput([replace(fault, pointer=pointer)])

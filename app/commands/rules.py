@@ -14,7 +14,7 @@ from typing import Final, Literal, assert_never
 
 import orjson
 
-from app.commands.locations import require_allowed_scheme
+from app.commands.locations import require_location
 from app.commands.records import CommandRecord, CommandRequest, CommandState
 from app.errors import Conflict, FieldViolation, InvalidInput
 from app.near_names import UnknownName
@@ -198,7 +198,7 @@ def judge_request(request: CommandRequest, protocol: Protocol, settings: Setting
         raise InvalidInput([FieldViolation("timeout_s", "out_of_range", detail)])
     action, text = request.action, request.payload_text.strip() or "{}"
     payload = _judge_payload(protocol, action, text)
-    require_allowed_scheme(action, payload)
+    require_location(action, payload)
     parts = [request.identity, action, text, repr(timeout)]
     if may_wait(request):
         terms = (request.when_offline, request.not_before, request.expires_in_s, request.expires_at)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.clock import utc_text
-from app.commands.locations import SCHEME_DETAIL, has_allowed_scheme
+from app.commands.locations import fault_of_location
 from app.commands.rules import REDACTED, Outcome
 from app.diagnostics.records import (
     DiagnosticsJob,
@@ -44,20 +43,12 @@ _KEY: Final = "diagnostics:"
 """Begins the idempotency key of the command of a job."""
 
 
-def fault_of_location(location: str) -> str | None:
+def fault_of_upload_location(location: str) -> str | None:
     """Return what is wrong with a location of an operator; None: nothing."""
     if len(location) > LOCATION_LIMIT:
         return f"has more than {LOCATION_LIMIT} characters"
-    if not location.isascii() or any(letter <= " " or letter == "\x7f" for letter in location):
-        return "must be printable ASCII without blanks"
-    try:
-        parts = urlsplit(location)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a URL"
-    if not has_allowed_scheme(location):
-        return SCHEME_DETAIL
-    return None if host else "has no host"
+    fault = fault_of_location(location)
+    return None if fault is None else fault.detail
 
 
 def needs_location(job: DiagnosticsJob) -> bool:

@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from app.diagnostics.records import EventSource, JobKind, JobState, StatusAction
-from app.diagnostics.rules import LOCATION_LIMIT, fault_of_location
+from app.diagnostics.rules import LOCATION_LIMIT, fault_of_upload_location
 from app.web.inputs import Identity, Input, Paging, Time
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 def _location(value: str) -> str:
-    fault = fault_of_location(value)
+    fault = fault_of_upload_location(value)
     if fault is not None:
         raise ValueError(fault)
     return value

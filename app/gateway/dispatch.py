@@ -39,14 +39,12 @@ class Dispatcher:
         """Return what the handler of a CALL answers.
 
         A charge point that is not Accepted may send BootNotification (OCPP-J errata 3.8), and what it has to
-        tell about transactions, unless it is Rejected and never was accepted.
+        tell about transactions: it would drop them after a few refusals.
 
         Raises:
             CallFailed: SecurityError, or what the handler raises.
         """
         if call.text is not None:
-            if connection.registration_status == "Rejected" and not connection.accepted_before:
-                raise _not_registered(connection)
             return self.record_handlers[call.action](connection, call)
         if connection.registration_status != "Accepted" and call.action != "BootNotification":
             raise _not_registered(connection)

@@ -100,13 +100,17 @@ class StartKey(NamedTuple):
 
 
 class StoredStart(NamedTuple):
-    """The newest stored start with a key. number: among those; is_stopped: its stop has come."""
+    """The newest stored start with a key.
+
+    number: among those; is_stopped: its stop has come; is_named: that stop named its transactionId.
+    """
 
     transaction_id: int
     id_tag_info: Json
     number: int
     message_id: str | None
     is_stopped: bool
+    is_named: bool
 
 
 class JudgedStart(NamedTuple):

@@ -116,7 +116,9 @@ def pointer_token(step: str | int) -> str:
 
 
 def _pointer(location: Sequence[str | int]) -> str:
-    return "".join(f"/{pointer_token(step)}" for step in location)
+    # A fault of the name of a member is marked behind it. The pointer names the member.
+    steps = location[:-1] if location and location[-1] == "[key]" else location
+    return "".join(f"/{pointer_token(step)}" for step in steps)
 
 
 def unknown_parameter(name: str) -> InvalidInput:

@@ -1,4 +1,4 @@
-"""The URLs that are sent to charge points have one of a few schemes, by whichever command."""
+"""The URLs that are sent to charge points are URLs of a few schemes, by whichever command."""
 
 import json
 import re
@@ -42,10 +42,22 @@ def test_a_url_of_an_allowed_scheme_is_sent(action: str, scheme: str) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["file:///etc/passwd", "tftp://10.0.0.1/a", "ftp:hunter2", "hunter2", "//host/hunter2", "http://[::1"],
+    [
+        "file:///etc/passwd",
+        "tftp://10.0.0.1/a",
+        "ftp:hunter2",
+        "hunter2",
+        "//host/hunter2",
+        "http://[::1",
+        "http://host/hunter2\r\nX: y",
+        "http://host/hunter2 a",
+        "http:///hunter2",
+        "http://host:hunter2/",
+        "http://host\\@other/hunter2",
+    ],
 )
 @pytest.mark.parametrize(("action", "place"), PLACES.items())
-def test_another_scheme_is_refused_at_its_place(action: str, place: tuple[str, ...], location: str) -> None:
+def test_another_text_is_refused_at_its_place(action: str, place: tuple[str, ...], location: str) -> None:
     request = CommandRequest("cp", action, payload_of(action, location), "test")
     with pytest.raises(InvalidInput) as refused:
         judge_request(request, OCPP16, SETTINGS)

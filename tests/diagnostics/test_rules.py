@@ -16,7 +16,7 @@ from app.diagnostics.rules import (
     after_deadline,
     after_status,
     command_key,
-    fault_of_location,
+    fault_of_upload_location,
     job_of_key,
     job_of_status,
     needs_location,
@@ -48,7 +48,7 @@ def job(**changes: Any) -> DiagnosticsJob:
     ],
 )
 def test_locations_of_files_are_allowed(location: str) -> None:
-    assert fault_of_location(location) is None
+    assert fault_of_upload_location(location) is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_locations_of_files_are_allowed(location: str) -> None:
     ],
 )
 def test_other_locations_are_refused(location: str) -> None:
-    assert fault_of_location(location)
+    assert fault_of_upload_location(location)
 
 
 @pytest.mark.parametrize("kind", ["diagnostics", "diagnostics_log", "security_log"])

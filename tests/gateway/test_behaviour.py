@@ -206,13 +206,17 @@ async def test_a_transaction_id_beyond_32_bits_is_answered(
         ("2026-01-01T12:00:00+02", "2026-01-01T10:00:00Z"),
         ("2026-01-01T10:00:00.123456789Z", "2026-01-01T10:00:00.123456Z"),
         ("2025-12-31T23:59:60Z", "2026-01-01T00:00:00Z"),
+        ("2025-12-31T24:00:00Z", "2026-01-01T00:00:00Z"),
+        ("2026-1-1T9:5:7Z", "2026-01-01T09:05:07Z"),
+        (1767261600, "2026-01-01T10:00:00Z"),
     ],
 )
 async def test_an_odd_time_is_read(
-    server: GatewayServer, charger: RawClient, text: str, expected: str
+    server: GatewayServer, charger: RawClient, text: Any, expected: str
 ) -> None:
     record = await transaction(server, await start(charger, timestamp=text))
     assert record.started_at == parse_time(expected)
+    assert "time_unreadable" not in record.flags
 
 
 async def test_an_unreadable_time_never_refuses_a_billing_record(
@@ -227,6 +231,21 @@ async def test_an_unreadable_time_never_refuses_a_billing_record(
     assert (await transaction(server, transaction_id)).stopped_at is not None
 
 
+async def test_sessions_without_a_clock_under_one_message_id_are_billed_each(
+    server: GatewayServer, charger: RawClient
+) -> None:
+    begin = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "1970-01-01T00:00:10Z"}
+    found = []
+    for register in (5000, 7000):
+        transaction_id = (await charger.call("StartTransaction", begin, "1"))[2]["transactionId"]
+        again = await charger.call("StartTransaction", begin, "1")
+        assert again[2]["transactionId"] == transaction_id
+        end = {"transactionId": transaction_id, "meterStop": register, "timestamp": "1970-01-01T01:00:00Z"}
+        assert (await charger.call("StopTransaction", end, "1"))[0] == 3
+        found.append(transaction_id)
+    assert [(await transaction(server, each)).meter_stop_wh for each in found] == [5000, 7000]
+
+
 @pytest.mark.parametrize("connector_id", [0, 7, "3", 2.0])
 async def test_any_connector_may_start(server: GatewayServer, charger: RawClient, connector_id: Any) -> None:
     record = await transaction(server, await start(charger, connectorId=connector_id))
@@ -238,6 +257,22 @@ async def test_numbers_as_text_and_unknown_fields_are_understood(
 ) -> None:
     record = await transaction(server, await start(charger, meterStart="100", vendorField={"a": 1}))
     assert record.meter_start_wh == 100
+
+
+async def test_fields_whose_names_have_another_case_are_worth_as_much(
+    server: GatewayServer, charger: RawClient
+) -> None:
+    begin = {"ConnectorId": 3, "IdTag": "TAG-1", "MeterStart": 100, "Timestamp": "2026-01-01T10:00:00Z"}
+    transaction_id = (await charger.call("StartTransaction", begin))[2]["transactionId"]
+    end = {"transaction_id": transaction_id, "meter_stop": 700, "timestamp": "2026-01-01T11:00:00Z"}
+    assert (await charger.call("StopTransaction.req", end, "s"))[0] == 3
+    record = await transaction(server, transaction_id)
+    assert (record.connector_id, record.id_tag, record.started_at) == (
+        3,
+        "TAG-1",
+        parse_time("2026-01-01T10:00:00Z"),
+    )
+    assert (record.meter_start_wh, record.meter_stop_wh, record.flags) == (100, 700, ("replayed",))
 
 
 # Meter values

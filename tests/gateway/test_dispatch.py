@@ -59,7 +59,7 @@ def test_start_up_fails_for_an_action_nobody_defined() -> None:
         ("Pending", METER_VALUES, False, False),
         ("Pending", METER_VALUES, True, False),
         ("Rejected", HEARTBEAT, True, True),
-        ("Rejected", METER_VALUES, False, True),
+        ("Rejected", METER_VALUES, False, False),
         ("Rejected", METER_VALUES, True, False),
     ],
 )

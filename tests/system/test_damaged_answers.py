@@ -57,6 +57,24 @@ async def test_each_damaged_answer_ends_its_command_and_nothing_else(
                 assert (await second)["state"] == "accepted"
 
 
+async def test_an_answer_with_names_in_another_case_is_understood(
+    served: Served, database: Database, settings: Settings, tenant: TenantRecord
+) -> None:
+    account = await open_account(database, settings, tenant)
+    async with Operator(served.url, account.token) as operator:
+        key = await operator.register("CP-3")
+        async with connecting(served, account.slug, "CP-3", key) as socket, asyncio.timeout(60):
+            command = asyncio.create_task(operator.command("CP-3", "GetConfiguration", {}))
+            call = json.loads(await socket.recv())
+            found = {"Key": "HeartbeatInterval", "Readonly": True, "Value": "60"}
+            await socket.send(json.dumps([3, call[1], {"ConfigurationKey": [found]}]))
+            ended = await command
+            assert (ended["state"], ended["result"]) == (
+                "accepted",
+                {"configurationKey": [{"key": "HeartbeatInterval", "readonly": True, "value": "60"}]},
+            )
+
+
 async def test_no_secret_of_a_vendor_is_shown_anywhere(
     served: Served, database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:
@@ -78,6 +96,11 @@ async def test_no_secret_of_a_vendor_is_shown_anywhere(
             {},
             '[3,"{id}",{{"configurationKey":[{{"key":"AuthorizationKey ","readonly":false,'
             '"value":"Hunter2Hunter2"}},{{"key":"G_CardPin","value":"Hunter2Hunter2"}}]}}]',
+        ),
+        (
+            "GetConfiguration",
+            {},
+            '[3,"{id}",{{"ConfigurationKey":[{{"Key":"AuthorizationKey","Value":"Hunter2Hunter2"}}]}}]',
         ),
         (
             "GetConfiguration",

@@ -45,6 +45,7 @@ class Everything(BaseModel):
     identity: Identity = "A"
     slug: Slug = "a"
     line: Line = ""
+    by_slug: Annotated[dict[Slug, int], Field(default_factory=dict)]
     needed: int
 
 
@@ -77,6 +78,8 @@ BODY_ROWS: list[tuple[str, str, str]] = [
     ('{"needed": 1, "identity": ".."}', "/identity", "must be 1 to 48 of A-Z, a-z, 0-9, blank and"),
     ('{"needed": 1, "slug": "De Mo"}', "/slug", "must be 1 to 40 of a-z, 0-9 and '-'"),
     ('{"needed": 1, "line": "a\\nb"}', "/line", "must be one line without control characters"),
+    ('{"needed": 1, "by_slug": {"De/Mo": 1}}', "/by_slug/De~1Mo", "must be 1 to 40 of a-z, 0-9 and '-'"),
+    ('{"needed": 1, "by_slug": {"a": "1"}}', "/by_slug/a", "is not an integer"),
 ]
 
 

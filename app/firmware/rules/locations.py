@@ -1,9 +1,9 @@
 """The rules of locations: the URLs from which charge points fetch firmware. Nothing is resolved here."""
 
+from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
-from app.commands.locations import SCHEME_DETAIL, has_allowed_scheme
+from app.commands.locations import fault_of_location
 from app.errors import FieldViolation, InvalidInput
 
 LOCATION_LIMIT: Final = 2000
@@ -27,15 +27,6 @@ def require_location(location: str, pointer: str, *, is_signed: bool) -> None:
     if len(location) > limit:
         detail = f"must be at most {limit} characters"
         raise InvalidInput([FieldViolation(pointer, "too_long", detail)])
-    if not all("!" <= character <= "~" for character in location):
-        detail = "must be printable ASCII without blanks: encode other characters with %"
-        raise InvalidInput([FieldViolation(pointer, "invalid_location", detail)])
-    try:
-        parts = urlsplit(location)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise InvalidInput([FieldViolation(pointer, "invalid_location", "is not a URL")]) from None
-    if not has_allowed_scheme(location):
-        raise InvalidInput([FieldViolation(pointer, "invalid_scheme", SCHEME_DETAIL)])
-    if not host or "\\" in location:
-        raise InvalidInput([FieldViolation(pointer, "invalid_location", "names no valid host")])
+    fault = fault_of_location(location)
+    if fault is not None:
+        raise InvalidInput([replace(fault, pointer=pointer)])

@@ -78,10 +78,14 @@ def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:
     """Tell whether a start repeats the newest stored one with its key.
 
     A clock that was never set dates each session alike, and a session meter begins each at 0. So a start
-    whose time says nothing is a repetition only if it has the message id of the first copy, or if no stop of
-    that transaction has come yet.
+    whose time says nothing is a repetition only if no stop of that transaction has come yet, or if it has the
+    message id of the first copy and the stop did not name the transactionId. A charge point that names it has
+    got the answer to its start, and does not repeat that; but its message ids may all be the same, or be
+    counted from 1 after each boot.
     """
-    return is_dated(start) or not stored.is_stopped or stored.message_id == start.message_id
+    if is_dated(start) or not stored.is_stopped:
+        return True
+    return stored.message_id == start.message_id and not stored.is_named
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ const ANSWERED_LIMIT: usize = 4;
 /// | in flight | `reply_error` | forgotten: a repeat is a new attempt |
 /// | answered | the same id and text again | answered: the same answer goes out |
 /// | answered | the same id, another text | a new CALL: firmware that counts from 1 after a reboot does that |
+/// | answered | an answer to that new CALL | forgotten: an id that is used for everything tells no repeat |
 /// | answered | `ANSWERED_LIMIT` later answers | forgotten |
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -90,10 +91,11 @@ impl Answers {
 
     /// Remember an answer for repeats of its CALL.
     pub(super) fn remember(&mut self, call: InFlight, answer: String) {
+        let InFlight { unique_id, text_hash, .. } = call;
+        self.answered.retain(|answered| answered.unique_id != unique_id);
         if self.answered.len() == ANSWERED_LIMIT {
             self.answered.pop_front();
         }
-        let InFlight { unique_id, text_hash, .. } = call;
         self.answered.push_back(Answered { unique_id, text_hash, answer });
     }
 }

@@ -63,6 +63,7 @@ deviation_codes! {
     NotAnObject = "not_an_object",
     // Of the fields of a payload.
     UnknownField = "unknown_field",
+    FieldSpelling = "field_spelling",
     MissingField = "missing_field",
     NullField = "null_field",
     DuplicateField = "duplicate_field",

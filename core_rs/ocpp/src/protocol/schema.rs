@@ -145,11 +145,10 @@ impl EnumerationSchema {
         self.names.find(scanned)
     }
 
-    /// The value of that spelling, ignoring case and white space.
+    /// The value of that spelling, ignoring case and what separates words: `Suspended_EV`, `l1n`.
     #[must_use]
     pub fn find_loosely(&self, text: &str) -> Option<Symbol> {
-        let folded: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-        self.values.iter().find(|(value, _)| value.eq_ignore_ascii_case(&folded)).map(|(_, symbol)| *symbol)
+        self.values.iter().find(|(value, _)| is_spelled_like(text, value)).map(|(_, symbol)| *symbol)
     }
 
     /// What a value must be, for people: one of the values, or only the type's name if a message would be too long.
@@ -171,6 +170,13 @@ impl ObjectSchema {
         }
         self.fields.iter().position(|field| field.name == name)
     }
+
+    /// The place of a field whose name differs only in case, or in what separates words: serializers of other
+    /// languages write `ConnectorId` or `connector_id`.
+    #[must_use]
+    pub fn find_loosely(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| is_spelled_like(name, field.name))
+    }
 }
 
 impl Schema {
@@ -185,11 +191,16 @@ impl Schema {
         self.messages.get(self.actions.find(Scanned::of(action))?)
     }
 
-    /// The message of an action, ignoring case.
+    /// The message of an action, ignoring case. `StartTransaction.req` and `StartTransactionRequest`, as OCPP 1.6 and
+    /// 2.0.1 name the payload of the request, mean the action too.
     #[must_use]
     pub fn message_loosely(&self, action: &str) -> Option<&MessageSchema> {
         let action = action.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-        self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))
+        let is_meant = |name: &str| {
+            let rest = action.get(name.len()..).filter(|_| action[..name.len()].eq_ignore_ascii_case(name));
+            rest.is_some_and(|rest| ["", ".req", "Request"].iter().any(|end| end.eq_ignore_ascii_case(rest)))
+        };
+        self.messages.iter().find(|message| is_meant(message.action))
     }
 
     /// The messages that are worth money.
@@ -211,6 +222,16 @@ impl Schema {
     pub fn object(&self, index: usize) -> &ObjectSchema {
         &self.objects[index]
     }
+}
+
+/// Whether two names differ only in case, and in what separates words or surrounds them.
+#[must_use]
+pub fn is_spelled_like(one: &str, other: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
+        let is_kept = |letter: &char| !letter.is_whitespace() && !matches!(letter, '_' | '-' | '.' | '\0');
+        name.chars().filter(is_kept).map(|letter| letter.to_ascii_lowercase())
+    }
+    letters(one).eq(letters(other))
 }
 
 struct Builder<'s> {

@@ -99,6 +99,9 @@ impl<'s> Walk<'s> {
     }
 
     fn object(&mut self, object: &'s ObjectSchema, members: &mut Vec<Member<'_>>, path: &Path<'_>) {
+        if self.mode != Mode::Strict && !object.open {
+            self.spell_names(object, members, path);
+        }
         if self.mode == Mode::Lenient {
             self.keep_last_of_duplicates(object, members, path);
         }
@@ -137,6 +140,35 @@ impl<'s> Walk<'s> {
         self.report.violations.truncate(before);
         self.deviation(DeviationCode::FieldDropped, path, value.to_json(RAW_LIMIT));
         false
+    }
+
+    /// Give members that mean a field of the standard its name, unless the field is there under its own name.
+    fn spell_names(&mut self, object: &ObjectSchema, members: &mut [Member<'_>], path: &Path<'_>) {
+        let mut expected = 0;
+        let mut named = 0_u64;
+        let mut is_exact = true;
+        for (key, _) in members.iter() {
+            match object.find(key.as_str(), expected) {
+                Some(place) => {
+                    expected = place + 1;
+                    named |= 1 << place;
+                }
+                None => is_exact = false,
+            }
+        }
+        if is_exact {
+            return;
+        }
+        for (key, _) in members.iter_mut() {
+            let Some(place) = object.find_loosely(key.as_str()).filter(|place| named & (1 << place) == 0)
+            else {
+                continue;
+            };
+            let field = &object.fields[place];
+            let raw = key.as_str().chars().take(RAW_LIMIT).collect();
+            self.deviation(DeviationCode::FieldSpelling, &path.name(field.name), raw);
+            *key = Key::Symbol(field.symbol);
+        }
     }
 
     /// Of members with the same name the last one counts, as most readers of JSON have it; `null` says nothing.

@@ -225,6 +225,20 @@ fn another_call_under_an_answered_id_is_handled() {
 }
 
 #[test]
+fn a_start_under_an_id_that_has_had_another_answer_since_is_handled_again() {
+    let mut link = central_system();
+    let start = r#"[2,"m","StartTransaction",{"connectorId":1,"idTag":"A","meterStart":0,"timestamp":""}]"#;
+    let stop = r#"[2,"m","StopTransaction",{"transactionId":1,"meterStop":1,"timestamp":""}]"#;
+    let started = r#"{"transactionId":1,"idTagInfo":{"status":"Accepted"}}"#;
+    for (text, answer) in [(start, started), (stop, "{}"), (start, started)] {
+        let effects = link.receive(text, 0.0);
+        assert!(matches!(effects.as_slice(), [Effect::Dispatch { .. }]), "{text}");
+        assert!(link.reply("m", answer).is_ok());
+    }
+    assert_eq!(sent(&link.receive(start, 1.0)).len(), 1, "a retry of the last one gets its answer");
+}
+
+#[test]
 fn anything_else_under_an_answered_id_takes_effect_again() {
     let mut link = central_system();
     let status =

@@ -7,6 +7,7 @@ use ocpp_core::protocol::definition::{
 };
 use ocpp_core::protocol::describe::describe;
 use ocpp_core::protocol::json_schema::json_schema;
+use ocpp_core::protocol::schema::is_spelled_like;
 use serde_json::Value;
 
 use crate::ocpp16::ocpp16;
@@ -39,6 +40,27 @@ fn profiles_hold_as_many_messages_as_the_standard_lists() {
             ("security", 11),
         ]
     );
+}
+
+#[test]
+fn no_two_names_in_one_place_differ_only_in_their_spelling() {
+    let names_of = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+    let mut places: Vec<Vec<String>> = definition()
+        .messages
+        .values()
+        .flat_map(|message| [names_of(&message.request), names_of(&message.response)])
+        .collect();
+    places.extend(definition().types.values().map(|named| match named {
+        NamedType::Object { fields, .. } => names_of(fields),
+        NamedType::Enum { values, .. } => values.keys().cloned().collect(),
+        NamedType::String { .. } => Vec::new(),
+    }));
+    for names in places {
+        for (place, name) in names.iter().enumerate() {
+            let alike = names[place + 1..].iter().find(|other| is_spelled_like(name, other));
+            assert_eq!(alike, None, "{name}");
+        }
+    }
 }
 
 #[test]
