@@ -37,6 +37,7 @@ from app.errors import (
     Unauthorized,
 )
 from app.web.conditional import PreconditionFailed
+from app.web.surplus_slashes import without_slash
 from app.web.wording import reworded, words_of
 
 _FOREIGN_KEY_VIOLATION = "23503"
@@ -180,6 +181,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    if error.status_code == 404 and _is_served_without_slash(request):
+        return without_slash(request)
     phrase = HTTPStatus(error.status_code).phrase
     details = {
         404: "Nothing is served at this path.",
@@ -198,12 +201,21 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 def _allowed_methods(request: Request) -> list[str]:
     """List every method that is served at the path; the router names those of the first route only."""
     methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
-    served = []
-    for method in methods:
-        scope = {**request.scope, "method": method}
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
-            served.append(method)
-    return sorted(served)
+    return sorted(method for method in methods if Match.FULL in _matches(request, method=method))
+
+
+def _is_served_without_slash(request: Request) -> bool:
+    """Say whether the path is one of a route but for slashes at its end, whatever the method."""
+    path = request.url.path
+    if not path.endswith("/") or path.startswith("//"):
+        return False
+    return not _matches(request, path=path.rstrip("/")) <= {Match.NONE}
+
+
+def _matches(request: Request, **changes: str) -> set[Match]:
+    """Return how the routes match the request with these changes of its scope."""
+    scope = {**request.scope, **changes}
+    return {route.matches(scope)[0] for route in request.app.router.routes}
 
 
 async def _integrity_error(request: Request, error: Exception) -> Response:
