@@ -316,7 +316,7 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     result = command("serve", env=env)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer")
+    assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer: Connection refused")
 
 
 @pytest.mark.slow
