@@ -130,6 +130,8 @@ def install_api(app: FastAPI, protocol: Protocol) -> None:
     for router in api_routers(protocol):
         app.include_router(router)
     app.include_router(transfers.router)
+    # The router would write the Host header into the place. The error handlers lead there instead.
+    app.router.redirect_slashes = False
     install_error_handlers(app)
     install_openapi(app)
     install_documentation(app)

@@ -19,12 +19,14 @@ _SUSPECT: Final = re.compile(r"://|\bsm_|/transfers/|[?&]|\b(?:Basic|Bearer) ", 
 _SECRETS: Final = (
     # The password of a URL, but not a port. It may hold an @ that was not encoded.
     re.compile(r"""(://[^\s/?#@:"'<>]*:)(?!\d*[/?#\s])[^\s"'<>]*(?=@)"""),
+    # A token in the place of the user.
+    re.compile(r"""(://)[^\s/?#@:"'<>]{16,}(?=@)"""),
     # The secret part of an API key, and the token of a URL for one file.
     re.compile(r"(\bsm_[A-Za-z0-9]{4,32}_)[A-Za-z0-9]{16,128}"),
     re.compile(r"(/transfers/)[A-Za-z0-9_-]{32,}"),
     re.compile(r"(\b(?:Basic|Bearer) )[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE),
     re.compile(
-        r"""([?&][^=&\s"'<>]*(?:token|signature|sig|key|secret|passw[a-z]*|credential|auth)=)[^&\s"'<>]+""",
+        r"""([?&;#][^=&;\s"'<>]*(?:token|signature|sig|key|secret|passw[a-z]*|credential|auth)=)[^&;\s"'<>]+""",
         re.IGNORECASE,
     ),
 )

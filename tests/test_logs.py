@@ -23,6 +23,8 @@ SECRET = "hunter2hunter2hunter2hunter2hunter2"
         ("{{'authorization': 'Bearer {0}'}}", "{{'authorization': 'Bearer ***'}}"),
         ("Authorization: basic {0}==", "Authorization: basic ***"),
         ("https://h/a?x=1&X-Amz-Signature={0}&y=2", "https://h/a?x=1&X-Amz-Signature=***&y=2"),
+        ("https://h/a;token={0};x=1#id_token={0}", "https://h/a;token=***;x=1#id_token=***"),
+        ("https://{0}@h/a", "https://***@h/a"),
         ("/v1/files?access_token={0}", "/v1/files?access_token=***"),
     ],
 )
@@ -39,6 +41,7 @@ def test_a_secret_is_hidden(text: str, shown: str) -> None:
         "http://[::1]:8080",
         "see https://host:8080/a@b",
         "the basic profile",
+        "ftp://anonymous@host/a;type=i#part=2",
         "a sm_all thing",
         "/v1/transactions?open=true&limit=5",
     ],

@@ -1,9 +1,9 @@
 """Shapes of REST requests and answers about bulks of commands."""
 
+import json
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-import orjson
 from pydantic import Field, model_validator
 
 from app.bulk_commands.records import Bulk, BulkRequest, BulkState
@@ -51,7 +51,8 @@ class BulkCommandCreate(Input):
         command = CommandRequest(
             identity="",
             action=self.action,
-            payload_text=orjson.dumps(self.payload).decode(),
+            # The core judges it, and names an integer that is too large for any field.
+            payload_text=json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")),
             issued_by=issued_by,
             timeout_s=self.timeout_s,
             idempotency_key=idempotency_key,

@@ -3,6 +3,7 @@
 An error is one line on standard error. The exit code is 2 for wrong settings and arguments, otherwise 1.
 """
 
+import errno
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -33,6 +34,8 @@ _EXPECTED_ERRORS = (
     ("app.database.roles", "RoleError", 1),
     ("app.server.listener", "ServeError", 1),
 )
+
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 application = typer.Typer(
     cls=GroupedCommands,
@@ -80,6 +83,10 @@ def main() -> None:
             typer.echo(error.format_message(), err=True)
             sys.exit(2)
         sys.exit(_complain(_format(error), 2))
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        sys.exit(_complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", 1))
     except Exception as error:
         code_or_none = _exit_code(error)
         if code_or_none is None:

@@ -77,6 +77,19 @@ def require_slug(text: str, option: str) -> str:
     return text
 
 
+def require_name(text: str, option: str) -> str:
+    """Check a name that people read, as the API does, and return it.
+
+    Raises:
+        BadParameter: it has control characters, or is too long; the error names the option.
+    """
+    from app.web.wording import LINE_PATTERN
+
+    if not 0 < len(text) <= 100 or re.fullmatch(LINE_PATTERN, text) is None:
+        raise typer.BadParameter("must be 1 to 100 characters without control characters", param_hint=option)
+    return text
+
+
 def require_user_name(text: str, option: str) -> str:
     """Check the name of a user, and return it.
 

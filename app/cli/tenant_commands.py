@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.help_groups import ACCESS
-from app.cli.invocation import load_settings_of_existing_data, require_slug, require_user_name, with_database
+from app.cli.invocation import (
+    load_settings_of_existing_data,
+    require_name,
+    require_slug,
+    require_user_name,
+    with_database,
+)
 
 if TYPE_CHECKING:
     from app.database.database import Database
@@ -27,6 +33,8 @@ def tenant_create(
     from app.cli.administration import create_tenant
 
     require_slug(slug, "SLUG")
+    if name is not None:
+        require_name(name, "--name")
 
     async def create(database: "Database") -> None:
         record = await create_tenant(database, slug, name)
@@ -70,6 +78,7 @@ def key_create(
 ) -> None:
     """Create an API key and print it on standard output. It is shown once."""
     _require_owner(tenant, admin)
+    require_name(name, "--name")
     from app.cli.administration import TENANT_SCOPES, create_key, parse_scopes
 
     chosen = parse_scopes(scopes) if scopes is not None else (("admin",) if admin else TENANT_SCOPES)

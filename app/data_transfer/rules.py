@@ -14,8 +14,8 @@ from app.data_transfer.records import (
     TransferQuestion,
     TransferRefused,
 )
-from app.ocpp import redact
 from app.ocpp.v16 import DataTransferStatus
+from app.shown_texts import shown_text
 
 ANSWER_LIMIT_BYTES: Final = 32_768
 """Bytes of an answer of a webhook."""
@@ -114,10 +114,7 @@ def kept_data(text: str | None) -> str | None:
     """Return what the list keeps of data: without secrets, and cut. None: nothing is kept of it."""
     if text is None or len(text) > _READ_LIMIT:
         return None
-    wrapped = orjson.dumps({"data": text.encode("utf-8", "replace").decode()}).decode()
-    shown = redact(wrapped)
-    found: str = text if shown == wrapped else orjson.loads(shown)["data"]
-    return found[:DATA_KEPT]
+    return shown_text(text)[:DATA_KEPT]
 
 
 def signing_secrets(subscription: SubscriptionRecord, now: datetime) -> Sequence[bytes]:

@@ -35,7 +35,8 @@ class DatabaseHost:
     port: int | None
 
     def __str__(self) -> str:
-        return f"{self.name or 'the local socket'}:{self.port or 5432}"
+        name = self.name or "the local socket"
+        return f"{f'[{name}]' if ':' in name else name}:{self.port or 5432}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

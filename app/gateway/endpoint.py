@@ -249,9 +249,12 @@ class ChargePointRoute(BaseRoute):
         self.endpoint = endpoint
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match all requests under the prefix of charge points, WebSocket or not."""
-        if scope["type"] in ("http", "websocket") and belongs_here(
-            _raw_path(scope), scope.get("root_path", "")
+        """Match all requests under the prefix of charge points, and each WebSocket: no other has any.
+
+        So a charge point with a wrong path is told so, and is in the log.
+        """
+        if scope["type"] == "websocket" or (
+            scope["type"] == "http" and belongs_here(_raw_path(scope), scope.get("root_path", ""))
         ):
             return Match.FULL, {"endpoint": self.endpoint}
         return Match.NONE, {}

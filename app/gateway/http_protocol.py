@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, which leaves the handshakes of charge points to a protocol of our own."""
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -365,12 +365,6 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def _upgrade(self, early: bytes) -> None:
         """Continue as a WebSocket. early: the bytes that followed the request."""
-        if not belongs_here(self.url):
-            self._wait_for_peer(self._anonymous.limits.head_s)
-            self.handle_websocket_upgrade()
-            if early:
-                cast(asyncio.Protocol, self.transport.get_protocol()).data_received(early)
-            return
         self._wait_for_us()
         self._hold(len(early))
         key = handshake_key(self.scope["method"], self.parser.get_http_version(), self.headers)

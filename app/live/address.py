@@ -6,6 +6,7 @@ No error shows a part of a URL: a password that is not percent-encoded may end u
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote
 
@@ -77,6 +78,8 @@ def read_redis_address(url: str) -> RedisAddress:
     path = service = ""
     if scheme == "unix":
         path = _decoded("the path", rest)
+        if not path.startswith("/"):
+            raise RedisAddressError("unix:// needs the path of a socket: unix:///run/redis.sock")
         database = options.pop("db", "")
     else:
         names, _, path_of_url = rest.partition("/")
@@ -87,6 +90,10 @@ def read_redis_address(url: str) -> RedisAddress:
         raise RedisAddressError("a cluster has the database 0 only")
     if kind != "sentinel" and any(name in options for name in _OF_SENTINEL):
         raise RedisAddressError("sentinel_username and sentinel_password are for redis-sentinel:// only")
+    if not is_encrypted and any(name.startswith("ssl_") for name in options):
+        raise RedisAddressError(
+            "parameters for TLS are for rediss://, rediss-sentinel:// and rediss-cluster:// only"
+        )
     return RedisAddress(
         kind,
         is_encrypted,
@@ -98,6 +105,20 @@ def read_redis_address(url: str) -> RedisAddress:
         service,
         options,
     )
+
+
+def check_redis_files(address: RedisAddress) -> None:
+    """Check that the files of an address exist and may be read.
+
+    Raises:
+        RedisAddressError: the text names the parameter and the file.
+    """
+    for name in _FILES:
+        if path := address.options.get(name):
+            try:
+                Path(path).open("rb").close()
+            except OSError as error:
+                raise RedisAddressError(f"{name}: {path} cannot be read: {error.strerror}") from None
 
 
 def _service(path: str, kind: Kind) -> tuple[str, str]:

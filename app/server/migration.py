@@ -5,6 +5,8 @@ memory of the supervisor. It reads the settings from the environment, and writes
 """
 
 import asyncio
+import os
+import socket
 import ssl
 import sys
 
@@ -73,7 +75,7 @@ def main() -> None:
 
 
 def _reason(unavailable: StoreUnavailable) -> str:
-    """Return what the database server said (no such database, no such user), or that it does not answer."""
+    """Return what the database server said (no such database, no such user), or why it does not answer."""
     cause = unavailable.__cause__
     cause = getattr(cause, "orig", None) or cause
     found = cause if isinstance(cause, asyncpg.PostgresError) else getattr(cause, "__cause__", None)
@@ -81,7 +83,15 @@ def _reason(unavailable: StoreUnavailable) -> str:
         return f"says: {found}"
     if isinstance(cause, ssl.SSLError):
         return f"cannot be trusted: {getattr(cause, 'verify_message', '') or cause.reason}"
-    return "does not answer"
+    why = _of_system(cause) if isinstance(cause, OSError) else ""
+    return f"does not answer: {why}" if why else "does not answer"
+
+
+def _of_system(error: OSError) -> str:
+    """Return the words of the system, such as that there is no such name. None of them has a password."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError, model_validator
 
 from app.database.address import check_files, read_address
-from app.live.address import read_redis_address
+from app.live.address import check_redis_files, read_redis_address
 from app.near_names import near_names
 from app.settings.connections import ConnectionSettings
 from app.settings.console import ConsoleSettings
 from app.settings.devices import DeviceSettings
-from app.settings.values import PREFIX, HttpUrl, Networks, SettingsError, variable_of
+from app.settings.values import PREFIX, HttpUrl, Networks, SettingsError, check_bare, variable_of
 from app.settings.webhooks import WebhookSettings
 
 _PEPPER_LENGTH = 16
@@ -32,6 +32,7 @@ _OTHER_VARIABLES = frozenset({f"{PREFIX}API_KEY", f"{PREFIX}LOAD", f"{PREFIX}BEN
 def _check_database_url(value: str | None) -> str | None:
     if not value:
         return None
+    check_bare(value)
     check_files(read_address(value))
     return value
 
@@ -39,7 +40,8 @@ def _check_database_url(value: str | None) -> str | None:
 def _check_redis_url(value: str | None) -> str | None:
     if not value:
         return None
-    read_redis_address(value)
+    check_bare(value)
+    check_redis_files(read_redis_address(value))
     return value
 
 

@@ -23,7 +23,13 @@ class SettingsGroup(BaseSettings):
     """Settings of one subject. Variables: `STATIONMASTER_<FIELD>`, except `DATABASE_URL` and `REDIS_URL`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        allow_inf_nan=False,
+        # Compose and shells pass on a variable that is not set as an empty one.
+        env_ignore_empty=True,
     )
 
 
@@ -32,12 +38,23 @@ def variable_of(field: str) -> str:
     return field.upper() if field in _PLAIN else PREFIX + field.upper()
 
 
+def check_bare(url: str) -> None:
+    """Check that nothing is around a URL.
+
+    Raises:
+        ValueError: a blank, a line end or a quotation mark is, as files of variables bring them along.
+    """
+    if url != url.strip().strip("\"'"):
+        raise ValueError("has a blank, a line end or a quotation mark at an end: leave it out")
+
+
 def url_with(*schemes: str) -> Callable[[str | None], str | None]:
     """Return the check of a URL that begins with one of some schemes. An empty text is None."""
 
     def check(value: str | None) -> str | None:
         if value is None or value == "":
             return None
+        check_bare(value)
         if value.partition("://")[0] not in schemes or "://" not in value:
             raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         return value

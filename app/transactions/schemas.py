@@ -1,17 +1,19 @@
 """Shapes of REST requests and answers about transactions."""
 
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 import orjson
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.audit.schemas import Reason
 from app.clock import utc_text
 from app.database.repository import LARGEST_INT64
 from app.deviations.dictionary import meaning_of
+from app.ocpp import redact
 from app.transactions.evidence import unpack
 from app.transactions.records import OrphanKind, PresumedReason
 from app.transactions.rules.registers import energy_of
@@ -200,6 +202,16 @@ class Attachment(Input):
     example: ClassVar[Json] = {"orphan_record_id": 17, "reason": "Same driver, same register, wrong clock."}
 
 
+def _without_secrets(payload: Any) -> Any:
+    text = json.dumps(payload)
+    shown = redact(text)
+    return payload if shown == text else json.loads(shown)
+
+
+def _without_secrets_in_text(text: str | None) -> str | None:
+    return None if text is None else redact(text)
+
+
 class OrphanRecord(Resource):
     """A billing message that fits no transaction, stored as it was received."""
 
@@ -211,8 +223,12 @@ class OrphanRecord(Resource):
         "`invalid`: refused for its structure, by a version of before."
     )
     action: str
-    payload: Any = Field(description="The payload as far as it was read; of `damaged` the deviations.")
-    raw: str | None = Field(description="The frame as it was received, if `kind` is `damaged` or `invalid`.")
+    payload: Annotated[Any, AfterValidator(_without_secrets)] = Field(
+        description="The payload as far as it was read; of `damaged` the deviations."
+    )
+    raw: Annotated[str | None, AfterValidator(_without_secrets_in_text)] = Field(
+        description="The frame as it was received but for secrets, if `kind` is `damaged` or `invalid`."
+    )
     received_at: Instant
     transaction_id: int | None = Field(
         description="The transaction that the message names or was joined to later; null: none."
@@ -235,15 +251,18 @@ class OrphanRecord(Resource):
 
 
 class EvidenceFrame(Resource):
-    """A frame as it was received, and its deviations from the standard."""
+    """A frame as it was received but for secrets, and its deviations from the standard."""
 
     frame: str
     deviations: list[Json]
 
     @classmethod
     def of(cls, packed: bytes | None) -> Self | None:
-        """Return the frame of packed evidence."""
-        return None if packed is None else cls(**unpack(packed)._asdict())
+        """Return the frame of packed evidence, without secrets."""
+        if packed is None:
+            return None
+        kept = unpack(packed)
+        return cls(frame=redact(kept.frame), deviations=kept.deviations)
 
 
 class FlagMeaning(Resource):

@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.errors import (
     PROBLEM_MEDIA_TYPE,
@@ -36,7 +37,8 @@ from app.errors import (
     Unauthorized,
 )
 from app.web.conditional import PreconditionFailed
-from app.web.route_index import is_served
+from app.web.route_index import match_of
+from app.web.surplus_slashes import without_slash
 from app.web.wording import reworded, words_of
 
 _FOREIGN_KEY_VIOLATION = "23503"
@@ -182,6 +184,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    if error.status_code == 404 and _is_served_without_slash(request):
+        return without_slash(request)
     phrase = HTTPStatus(error.status_code).phrase
     details = {
         404: "Nothing is served at this path.",
@@ -200,7 +204,16 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 def _allowed_methods(request: Request) -> list[str]:
     """List every method that is served at the path; the router names those of the first route only."""
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-    return [method for method in methods if is_served(request.app, {**request.scope, "method": method})]
+    scope = request.scope
+    return [each for each in methods if match_of(request.app, {**scope, "method": each}) is Match.FULL]
+
+
+def _is_served_without_slash(request: Request) -> bool:
+    """Say whether the path is one of a route but for slashes at its end, whatever the method."""
+    path = request.url.path
+    if not path.endswith("/") or path.startswith("//"):
+        return False
+    return match_of(request.app, {**request.scope, "path": path.rstrip("/")}) is not Match.NONE
 
 
 async def _integrity_error(request: Request, error: Exception) -> Response:

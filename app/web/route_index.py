@@ -41,16 +41,10 @@ class RouteIndex(BaseRoute):
         return [route for _, route in sorted(dict(found).items())]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match every HTTP request, but for one that FastAPI would redirect because of a slash at its end."""
+        """Match every HTTP request, also one that no other route does."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        match, found = self.choose(scope)
-        if match is Match.NONE:
-            path = scope["path"]
-            other = path.rstrip("/") if path.endswith("/") else f"{path}/"
-            if self.choose({**scope, "path": other})[0] is not Match.NONE:
-                return Match.NONE, {}
-        return Match.FULL, found
+        return Match.FULL, self.choose(scope)[1]
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request by the route that has matched, or answer that there is none."""
@@ -82,14 +76,16 @@ class RouteIndex(BaseRoute):
         self._indexed = len(routes)
 
 
-def is_served(app: FastAPI, scope: Scope) -> bool:
-    """Tell whether a route of the application matches a request in full."""
+def match_of(app: FastAPI, scope: Scope) -> Match:
+    """Return how the routes of an application match a request; PARTIAL: the path has other methods."""
+    found = Match.NONE
     for route in app.router.routes:
-        if isinstance(route, RouteIndex):
-            return route.choose(scope)[0] is Match.FULL
-        if route.matches(scope)[0] is Match.FULL:
-            return True
-    return False
+        match = route.choose(scope)[0] if isinstance(route, RouteIndex) else route.matches(scope)[0]
+        if isinstance(route, RouteIndex) or match is Match.FULL:
+            return match
+        if match is Match.PARTIAL:
+            found = match
+    return found
 
 
 def install_route_index(app: FastAPI) -> None:

@@ -39,8 +39,9 @@ async def test_get_of_validate_says_post(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/protocols", ROOT, f"{ROOT}/messages"])
 async def test_a_slash_too_many_leads_back(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(f"{path}/")
-    assert (answer.status_code, answer.headers["location"]) == (307, path)
+    for query in ("", "?q=a%26b"):
+        answer = await client.get(f"{path}/{query}")
+        assert (answer.status_code, answer.headers["location"]) == (307, f"{path}{query}")
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,18 @@ BENCH = ["bench", "ws://127.0.0.1:9/ocpp/demo"]
         ),
         pytest.param(["tenant", "create", "De Mo"], {}, "SLUG", id="no slug"),
         pytest.param(
+            ["tenant", "create", "demo", "--name", "a\x1b[2J"], {}, "--name", id="a name that clears screens"
+        ),
+        pytest.param(
+            ["key", "create", "--tenant", "demo", "--name", "a\tb"], {}, "--name", id="a name with a tab"
+        ),
+        pytest.param(
+            ["serve"],
+            {"REDIS_URL": "redis://cache?ssl_cert_reqs=none"},
+            "REDIS_URL: parameters for TLS are for rediss://",
+            id="TLS for a Redis without TLS",
+        ),
+        pytest.param(
             ["serve"],
             {"STATIONMASTER_PROT": "1"},
             "STATIONMASTER_PROT is not a setting; did you mean STATIONMASTER_PORT?",
@@ -157,6 +169,24 @@ def test_a_data_directory_that_cannot_be_used_is_named(
     result = command("init", env=env)
     assert result.returncode == 2
     assert result.stderr == f"stationmaster: STATIONMASTER_DATA_DIRECTORY: {tmp_path / below} {problem}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this device")
+def test_an_output_that_is_full_is_named_in_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "app.cli", "personas"],
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (
+        1,
+        "stationmaster: cannot write the output: No space left on device\n",
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("tenant",), ("key",)])
@@ -286,7 +316,7 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     result = command("serve", env=env)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer")
+    assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer: Connection refused")
 
 
 @pytest.mark.slow

@@ -120,6 +120,15 @@ async def test_a_missing_identity_is_a_bad_request(server: GatewayServer) -> Non
 
 
 @pytest.mark.parametrize(
+    "path", ["/", "/ocpp", "/OCPP/demo/CP1", "/demo/CP1", "/CP1", "/v1/charge-points/CP1", "/console"]
+)
+async def test_another_path_is_refused_with_the_right_one(server: GatewayServer, path: str) -> None:
+    client = await RawClient.open(server.port, path, user="CP1", password=KEY)
+    assert client.response.status == 400
+    assert client.response.problem["detail"] == "The path is not /ocpp/{tenant}/{identity}."
+
+
+@pytest.mark.parametrize(
     "options",
     [
         {},

@@ -1,6 +1,7 @@
 """REDIS_URL: its three forms, one line for what cannot be used, and no piece of a password."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis, RedisCluster
 
-from app.live.address import RedisAddressError, read_redis_address
+from app.live.address import RedisAddressError, check_redis_files, read_redis_address
 from app.live.connect import open_redis
 
 _ALPHABET = "XQZJ"
@@ -50,6 +51,11 @@ def test_the_forms_of_the_url(url: str, expected: dict[str, Any]) -> None:
         ("redis://cache?sentinel_password=x", "redis-sentinel:// only"),
         ("redis://cache?ssl_ca_cert=x", "did you mean ssl_ca_certs"),
         ("rediss://cache?ssl_cert_reqs=maybe", "ssl_cert_reqs must be none or optional or required"),
+        ("redis://cache?ssl_cert_reqs=none", "for rediss://"),
+        ("redis-sentinel://a/mine?ssl_ca_certs=/ca.pem", "for rediss://"),
+        ("unix:///run/redis.sock?ssl_keyfile=/key.pem", "for rediss://"),
+        ("unix://", "the path of a socket"),
+        ("unix://?db=1", "the path of a socket"),
         ("redis://:a#b@cache", "%23"),
         ("redis://:a@b@cache", "%40"),
         ("redis://:a/b@cache", "%2F"),
@@ -81,6 +87,16 @@ def test_no_piece_of_a_password_of_redis_is_shown(password: str, template: str) 
     except RedisAddressError as refused:
         shown = str(refused)
     assert not set(_ALPHABET) & set(shown)
+
+
+@pytest.mark.parametrize("name", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "a.pem"
+    address = read_redis_address(f"rediss://cache?{name}={file}")
+    with pytest.raises(RedisAddressError, match=f"{name}: {file} cannot be read: No such file"):
+        check_redis_files(address)
+    file.write_text("")
+    check_redis_files(address)
 
 
 async def test_each_form_opens_its_client() -> None:

@@ -79,6 +79,16 @@ def test_texts_are_bounded() -> None:
     assert len(reported(tech_info="i" * 300).tech_info or "") == 300
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["cannot reach ftp://u:hunter2@h/log", "login with password hunter2", '{"WifiKey": "hunter2"}'],
+)
+def test_a_secret_in_tech_info_is_hidden(told: str) -> None:
+    event = reported(tech_info=told)
+    assert "hunter2" not in str(event.tech_info)
+    assert event.digest != reported(tech_info=event.tech_info).digest, "copies are told by what was written"
+
+
 def test_equal_events_of_ours_are_one_within_an_hour() -> None:
     def digest(minutes: int, info: str = "reason=credential_wrong") -> bytes:
         return own_event("demo", "CP1", OwnEvent.FAILED_LOGIN, info, NOW + timedelta(minutes=minutes)).digest

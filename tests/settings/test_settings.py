@@ -47,10 +47,15 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("DATABASE_URL", "postgresql://db/x?sslrootcert=/nothing/root.pem"),
         ("REDIS_URL", "http://cache"),
         ("REDIS_URL", "redis://cache/abc"),
+        ("REDIS_URL", "rediss://cache?ssl_ca_certs=/nothing/ca.pem"),
+        ("REDIS_URL", "redis://cache\n"),
+        ("REDIS_URL", "'redis://cache'"),
+        ("DATABASE_URL", "postgresql://db/x\n"),
+        ("DATABASE_URL", ' "postgresql://db/x"'),
+        ("STATIONMASTER_PUBLIC_URL", "https://host "),
         ("STATIONMASTER_DATABASE_WORK_CONNECTIONS", "1"),
         ("STATIONMASTER_PORT", "99999"),
         ("STATIONMASTER_PORT", "many"),
-        ("STATIONMASTER_HOST", ""),
         ("STATIONMASTER_WORKERS", "0"),
         ("STATIONMASTER_LOG_LEVEL", "loud"),
         ("STATIONMASTER_CALL_TIMEOUT_S", "-1"),
@@ -81,6 +86,21 @@ def test_a_bad_value_is_refused_in_one_line_that_names_the_variable(
         load_settings(data_directory=tmp_path)
     assert variable in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_an_empty_variable_is_as_if_it_were_not_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, field: str
+) -> None:
+    """Compose writes one for `${NAME:-}`. Empty data directories were the working directory."""
+    monkeypatch.setenv("STATIONMASTER_CREDENTIAL_PEPPER", "p" * 32)
+    monkeypatch.chdir(tmp_path)
+    expected = load_settings()
+    monkeypatch.setenv(variable_of(field), "")
+    if field == "credential_pepper":
+        assert len(load_settings().credential_pepper) == 64
+    else:
+        assert load_settings() == expected
 
 
 def test_a_database_of_ones_own_needs_a_pepper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

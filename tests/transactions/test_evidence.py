@@ -1,5 +1,6 @@
 """The frames behind a transaction, as they were received."""
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -74,6 +75,26 @@ async def test_a_disputed_transaction_shows_what_it_rests_on(
     stranger = await api.key(await api.tenant())
     path = f"/v1/transactions/{number}/evidence"
     assert (await api.call("GET", path, stranger)).status_code == 404
+
+
+async def test_secrets_in_the_frames_are_kept_and_not_shown(
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
+) -> None:
+    place = (operator.id, charge_point)
+    ledger = api.services.storage.ledger
+    told = r'{"connectorId":1,"log":"ftp:\/\/u:hunter2@h"}'
+    begun = evidence.pack(ReceivedFrame(f'[2,"1","StartTransaction",{told}]', []))
+    assert "hunter2" in evidence.unpack(begun).frame
+    start = TransactionStart(*place, 1, "TAG", NOW, NOW, 0, evidence=begun)
+    number = (await ledger.start_transaction(start)).transaction_id
+    deviations = [{"kind": "unknown_field", "pointer": "/log", "raw": "ftp://u:hunter2@h"}]
+    await ledger.keep_damaged(DamagedRecord(*place, "MeterValues", told, deviations, NOW, number))
+    shown = await api.call("GET", f"/v1/transactions/{number}/evidence", token)
+    assert "hunter2" not in shown.text
+    body = shown.json()
+    assert json.loads(body["start"]["frame"])[3] == {"connectorId": 1, "log": "ftp://u:***@h"}
+    assert json.loads(body["orphan_records"][0]["raw"]) == {"connectorId": 1, "log": "ftp://u:***@h"}
+    assert body["orphan_records"][0]["payload"] == [{**deviations[0], "raw": "ftp://u:***@h"}]
 
 
 async def test_a_transaction_from_before_shows_that_it_has_no_frames(

@@ -76,6 +76,31 @@ async def test_a_bad_parameter_is_named(api: Api, token: str, path: str, paramet
     assert named(response) == [parameter]
 
 
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        (f"{POINTS}/", POINTS),
+        (f"{POINTS}/?limit=1&label=a%26b", f"{POINTS}?limit=1&label=a%26b"),
+        (f"{POINTS}/a%20b//", f"{POINTS}/a%20b"),
+        ("/docs/", "/docs"),
+        ("/metrics/", "/metrics"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_surplus_slash_leads_back_to_the_same_host(
+    api: Api, token: str, asked: str, place: str, method: str
+) -> None:
+    response = await api.call(method, asked, token, headers={"Host": "evil.example"})
+    assert (response.status_code, response.headers["location"]) == (307, place)
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "//v1/charge-points/", "/nothing/", "/v1/"])
+async def test_a_surplus_slash_leads_to_nothing_that_is_not_served(api: Api, token: str, path: str) -> None:
+    response = await api.call("GET", path, token)
+    assert response.status_code == 404
+    assert "location" not in response.headers
+
+
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 async def test_a_cursor_may_name_any_time_that_a_charge_point_can_report(
     api: Api, operator: TenantRecord, token: str, at: str

@@ -19,6 +19,7 @@ from app.catalog.schemas import ProtocolFilter
 from app.computation import PUBLIC, compute
 from app.web.document_routes import DocumentRoute
 from app.web.documents import Document, DocumentResponse
+from app.web.surplus_slashes import without_slash
 
 _KEPT_LISTINGS: Final = 64
 
@@ -86,7 +87,7 @@ def _pages_route(pages: Pages) -> DocumentRoute:
         if path.endswith(SUFFIX) and path.removesuffix(SUFFIX) in pages.documents:
             return DocumentResponse(pages.markdown(path.removesuffix(SUFFIX)))
         if path.endswith("/") and path.rstrip("/") in pages.documents:
-            return RedirectResponse(path.rstrip("/"), 307)
+            return without_slash(request)
         document = documents.get(path)
         if document is not None:
             # A query that a mail client or a search engine has added changes nothing.

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi.routing import APIRoute
-from starlette.responses import RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +22,7 @@ from app.catalog.routes.lists import list_route, search_route
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import ValidationLimit, validate_route
 from app.near_names import UnknownName
+from app.web.surplus_slashes import without_slash
 
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "security-events", "deviations", "validate")
 
@@ -138,10 +140,9 @@ class _UnknownRoute(APIRoute):
 def _unknown_route(catalog: Catalog, served: Iterable[BaseRoute]) -> BaseRoute:
     """Make the route of all other paths: a surplus slash is redirected, a wrong name gets a hint."""
 
-    async def unknown(rest: str) -> Response:
-        trimmed = rest.rstrip("/")
-        if trimmed != rest or not rest:
-            return RedirectResponse(f"{API_ROOT}/{trimmed}".rstrip("/"), 307)
+    async def unknown(request: Request, rest: str) -> Response:
+        if rest.endswith("/") or not rest:
+            return without_slash(request)
         slug, _, resource = rest.partition("/")
         if slug not in catalog.protocols:
             raise UnknownName("protocol", slug, catalog.protocols, "slug")

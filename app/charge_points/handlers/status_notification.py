@@ -7,6 +7,7 @@ from app.charge_points.status_batcher import StatusBatcher
 from app.clock import Clock, parse_time
 from app.connection import Connection, SessionsOver
 from app.ocpp import v16
+from app.shown_texts import shown_text
 from app.types import ChargePointKey
 
 
@@ -37,12 +38,16 @@ async def handle(
         reported_at=reported_at or received_at,
         received_at=received_at,
         epoch=connection.epoch,
-        info=request.get("info"),
+        info=_shown(request.get("info")),
         vendor_id=request.get("vendorId"),
-        vendor_error_code=request.get("vendorErrorCode"),
+        vendor_error_code=_shown(request.get("vendorErrorCode")),
     )
     place = ChargePointKey(connection.tenant_id, connection.charge_point_id)
     recorded = await services.statuses.record(place, report)
     if recorded.is_session_over and report.connector_id > 0:
         await services.sessions_over(connection, report.connector_id, "available")
     return {}
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else shown_text(text)

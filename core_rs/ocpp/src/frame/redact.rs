@@ -2,11 +2,14 @@
 //!
 //! A secret is the value of a name that says so (see `secrets`): in `ChangeConfiguration`, in the configuration that a
 //! charge point reports although the key is write-only (OCPP-J errata 3.10), in vendor data, in the texts of errors,
-//! the password of a URL, the token in its query, and the token of one of our own URLs for files.
+//! the password of a URL, the tokens in its parameters, the token of one of our own URLs for files, and the value of
+//! an `Authorization` header.
 
 use std::borrow::Cow;
 
-use super::secrets::{is_secret_name, is_secret_parameter, may_name_secret};
+use super::secrets::{
+    has_escaped_letter, is_secret_name, is_secret_parameter, may_hold_url, may_name_secret,
+};
 use crate::frame::json::Reader;
 use crate::protocol::Limits;
 use crate::protocol::value::Value;
@@ -20,14 +23,18 @@ const NAMING: [&str; 4] = ["key", "name", "parameter", "variable"];
 /// Shorter secrets are not looked for in other texts: they would be found by chance.
 const SHORTEST_SECRET: usize = 4;
 
-/// Actions that come so often, and have so few texts, that only the standard's own secret is looked for.
+/// Actions that come so often, and have so few texts, that only the standard's own secret and URLs are looked for.
 const FREQUENT: [&str; 6] =
     ["MeterValues", "Heartbeat", "StatusNotification", "Authorize", "StartTransaction", "StopTransaction"];
 
 /// Hide the secrets of a text. It is borrowed when there are none.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let is_suspect = if is_frequent(text) { names_authorization_key(text) } else { may_name_secret(text) };
+    let is_suspect = if is_frequent(text) {
+        names_authorization_key(text) || may_hold_url(text)
+    } else {
+        may_name_secret(text)
+    };
     if !is_suspect {
         return Cow::Borrowed(text);
     }
@@ -41,7 +48,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
                 cleaned.push_str(&frame.to_json(usize::MAX));
             }
             // What cannot be read cannot be cleaned.
-            Err(_) if !hider.is_used && names_secret(&unescaped(text)) => {
+            Err(_) if !hider.is_used && tells_secret(&unescaped(text)) => {
                 return Cow::Borrowed(UNREADABLE);
             }
             Err(_) => break,
@@ -111,8 +118,13 @@ pub(crate) fn prose(text: &str) -> Cow<'_, str> {
     if is_telling(text) {
         return Cow::Borrowed(HIDDEN);
     }
+    without_unnamed(text)
+}
+
+/// Hide the secrets that have no name in the words of a text: those of URLs and of the header `Authorization`.
+fn without_unnamed(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
-    for hide in [without_password, without_parameters, without_token] {
+    for hide in [without_password, without_parameters, without_token, without_header] {
         if let Cow::Owned(cleaned) = hide(&shown) {
             shown = Cow::Owned(cleaned);
         }
@@ -142,12 +154,17 @@ fn names_authorization_key(text: &str) -> bool {
         let start = at.checked_sub(RARE);
         let window = start.and_then(|start| bytes.get(start..start + NAME.len()));
         window.is_some_and(|window| window.eq_ignore_ascii_case(NAME.as_bytes()))
-    }) || memchr::memmem::find(bytes, b"\\u").is_some()
+    }) || has_escaped_letter(text)
+}
+
+/// Whether a text that is not JSON, or is broken, has a secret.
+fn tells_secret(text: &str) -> bool {
+    names_secret(text) || matches!(without_unnamed(text), Cow::Owned(_))
 }
 
 /// Whether a text has a secret name anywhere: between quotes, or as one of its words.
 fn names_secret(text: &str) -> bool {
-    text.split(['"', '\'', ':', '=', ',', '{', '}', '[', ']', '\n', '&', ';'])
+    text.split(['"', '\'', ':', '=', ',', '{', '}', '[', ']', '\n', '&', ';', '<', '>'])
         .any(|part| is_secret_name(part) || part.split_whitespace().any(is_secret_name))
 }
 
@@ -158,7 +175,7 @@ fn is_telling(text: &str) -> bool {
     if !names_secret(text) || (is_name(text) && !text.trim().contains(' ')) {
         return false;
     }
-    text.contains(['=', ':', '"', '\''])
+    text.contains(['=', ':', '"', '\'', '<'])
         || text.split(|letter: char| letter.is_whitespace() || "(),;.".contains(letter)).any(|word| {
             !is_secret_name(word)
                 && (word.bytes().any(|byte| byte.is_ascii_digit())
@@ -170,12 +187,29 @@ fn is_telling(text: &str) -> bool {
 /// The least length of an `AuthorizationKey` (security whitepaper, A00.FR.205). Longer words may be one.
 const SHORTEST_KEY: usize = 15;
 
+/// Return the place behind the slashes with which the authority of the next URL begins; `None`: there is no other.
+///
+/// Two slashes or a colon tell it: `ftp://host`, and the misspelt `ftp:/host` and `ftp:\\host`.
+fn authority(text: &str) -> Option<usize> {
+    let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    while let Some(at) = bytes[from..].iter().position(is_slash).map(|at| from + at) {
+        let end = at + bytes[at..].iter().take_while(|byte| is_slash(byte)).count();
+        if end - at > 1 || (at > 0 && bytes[at - 1] == b':') {
+            return Some(end);
+        }
+        from = end;
+    }
+    None
+}
+
 /// Hide the passwords in the URLs of a text: `ftp://user:password@host`, and `https://token@host`.
 fn without_password(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, behind) = rest.split_at(at + 3);
+    while let Some(at) = authority(rest) {
+        let (before, behind) = rest.split_at(at);
         cleaned.push_str(before);
         let authority = behind.split(['/', '?', '#', ' ', '"', '<']).next().unwrap_or_default();
         // A password may hold a slash or an @ that was not encoded: the last @ before a blank counts.
@@ -185,8 +219,8 @@ fn without_password(text: &str) -> Cow<'_, str> {
             _ => "",
         };
         rest = behind;
-        if let Some(colon) = user_info.find(':') {
-            cleaned.push_str(&user_info[..=colon]);
+        if let Some(end) = end_of_user(user_info) {
+            cleaned.push_str(&user_info[..end]);
             cleaned.push_str(HIDDEN);
             rest = &behind[user_info.len()..];
         } else if user_info.len() > SHORTEST_KEY {
@@ -198,30 +232,96 @@ fn without_password(text: &str) -> Cow<'_, str> {
     if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
 }
 
+/// The place behind the colon between user and password, which some encode.
+fn end_of_user(user_info: &str) -> Option<usize> {
+    const ENCODED: &str = "%3a";
+    let encoded = user_info.to_ascii_lowercase().find(ENCODED).map(|at| at + ENCODED.len());
+    let plain = user_info.find(':').map(|at| at + 1);
+    plain.into_iter().chain(encoded).min()
+}
+
 /// Hide the values of secret parameters in the URLs of a text: `https://host/file?X-Amz-Signature=...`.
+///
+/// Parameters are in the query, in the fragment and in the path, as in `;token=...`.
 fn without_parameters(text: &str) -> Cow<'_, str> {
+    const MARKS: [char; 4] = ['?', '&', ';', '#'];
     let mut cleaned = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, behind) = rest.split_at(at + 3);
+    while let Some(at) = authority(rest) {
+        let (before, behind) = rest.split_at(at);
         let end = behind.find([' ', '"', '<', '\n']).unwrap_or(behind.len());
-        let query = behind[..end].find('?').map_or(end, |mark| mark + 1);
         cleaned.push_str(before);
-        cleaned.push_str(&behind[..query]);
-        for (place, parameter) in behind[query..end].split('&').enumerate() {
-            if place > 0 {
-                cleaned.push('&');
-            }
+        for (place, part) in behind[..end].split_inclusive(MARKS).enumerate() {
+            let parameter = part.trim_end_matches(MARKS);
             match parameter.split_once('=') {
-                Some((name, value)) if !value.is_empty() && is_secret_parameter(name) => {
-                    cleaned.extend([name, "=", HIDDEN]);
+                Some((name, value)) if place > 0 && is_secret_value(name, value) => {
+                    cleaned.extend([name, "=", HIDDEN, &part[parameter.len()..]]);
                 }
-                _ => cleaned.push_str(parameter),
+                _ => cleaned.push_str(part),
             }
         }
         rest = &behind[end..];
     }
     cleaned.push_str(rest);
+    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
+}
+
+/// Whether the value of a parameter of a URL is secret, or a URL with a secret.
+fn is_secret_value(name: &str, value: &str) -> bool {
+    if value.is_empty() || value == HIDDEN {
+        return false;
+    }
+    let inner = decoded(value);
+    is_secret_parameter(&decoded(name))
+        || (inner != value && matches!(without_unnamed(&inner), Cow::Owned(_)))
+}
+
+/// Replace the percent codes of ASCII characters. The result serves only to look for secrets.
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split('%');
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code.filter(u8::is_ascii) {
+            Some(code) => {
+                found.push(char::from(code));
+                found.push_str(&part[2..]);
+            }
+            None => found.extend(["%", part]),
+        }
+    }
+    Cow::Owned(found)
+}
+
+/// Hide what follows `Basic` or `Bearer` in a text and looks like a credential: `Authorization: Basic ...`.
+fn without_header(text: &str) -> Cow<'_, str> {
+    const SCHEMES: [&str; 2] = ["basic ", "bearer "];
+    const SHORTEST_CREDENTIAL: usize = 8;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=._~-".contains(byte);
+    // A plain word such as `charging` does not look like one.
+    let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || *byte == b'=';
+    let folded = text.to_ascii_lowercase();
+    let mut cleaned = String::new();
+    let mut behind = 0;
+    while let Some(start) = SCHEMES
+        .iter()
+        .filter_map(|scheme| folded[behind..].find(scheme).map(|at| behind + at + scheme.len()))
+        .min()
+    {
+        let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
+        cleaned.push_str(&text[behind..start]);
+        behind = start + length;
+        let credential = &text[start..behind];
+        if length >= SHORTEST_CREDENTIAL && credential.bytes().skip(1).any(|byte| is_odd(&byte)) {
+            cleaned.push_str(HIDDEN);
+        } else {
+            cleaned.push_str(credential);
+        }
+    }
+    cleaned.push_str(&text[behind..]);
     if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
 }
 

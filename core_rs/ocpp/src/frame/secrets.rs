@@ -5,7 +5,7 @@
 //! blanks and punctuation. To hide a value too many costs little.
 
 /// Parts that say it wherever they are in a name, written together and in lower case.
-const PARTS: [&str; 18] = [
+const PARTS: [&str; 28] = [
     "passw",
     "pasword",
     "passphrase",
@@ -23,6 +23,16 @@ const PARTS: [&str; 18] = [
     "accesskey",
     "authtoken",
     "accesstoken",
+    "refreshtoken",
+    "sessiontoken",
+    "bearertoken",
+    "apitoken",
+    "masterkey",
+    "signingkey",
+    "networkkey",
+    "wifikey",
+    "wlankey",
+    "wpakey",
     "kennwort",
 ];
 /// Short words: as a whole word of the name, or at its end.
@@ -57,24 +67,38 @@ pub(super) fn is_secret_parameter(name: &str) -> bool {
 }
 
 /// Texts without which no name is secret, in lower case and without punctuation.
-const HINTS: [&[u8]; 11] =
-    [b"pass", b"pasw", b"pin", b"psk", b"puk", b"pwd", b"secret", b"credent", b"key", b"kennw", b"token"];
+const HINTS: [&[u8]; 13] = [
+    b"pass", b"pasw", b"pin", b"psk", b"puk", b"pwd", b"secret", b"credent", b"key", b"kennw", b"token",
+    b"basic", b"bearer",
+];
 
 /// Whether a text may hold a secret name. `false` is certain, and found in one pass, without reading JSON.
 pub(super) fn may_name_secret(text: &str) -> bool {
-    // One rare byte is found several times as fast as the text that it is part of.
-    let has = |rare: u8, hint: &str| memchr::memchr(rare, text.as_bytes()).is_some() && text.contains(hint);
     // A letter may be written as an escape, and the password of a URL has no name.
-    if has(b'\\', "\\u") || has(b'/', "://") {
+    if has_escaped_letter(text) || may_hold_url(text) {
         return true;
     }
     // A blank may be anywhere, as in `Pass word`.
     let mut folded = Vec::with_capacity(text.len());
     folded.extend(text.bytes().filter(u8::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
     folded.iter().enumerate().any(|(place, letter)| {
-        matches!(letter, b'p' | b's' | b'c' | b'k' | b't')
+        matches!(letter, b'p' | b's' | b'c' | b'k' | b't' | b'b')
             && HINTS.iter().any(|hint| folded[place..].starts_with(hint))
     })
+}
+
+/// Whether a letter may be written as an escape.
+pub(super) fn has_escaped_letter(text: &str) -> bool {
+    memchr::memchr(b'\\', text.as_bytes()).is_some() && text.contains("\\u")
+}
+
+/// Whether a text may hold a URL. `false` is certain. JSON may write a slash as `\/`, as the encoder of PHP does.
+pub(super) fn may_hold_url(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    // A backslash is written as two, and one before a quotation mark is none of a URL.
+    memchr::memchr_iter(b'/', bytes)
+        .any(|at| at.checked_sub(1).is_some_and(|before| matches!(bytes[before], b'/' | b':' | b'\\')))
+        || memchr::memmem::find(bytes, b"\\\\").is_some()
 }
 
 /// The words of a name in lower case: `G_CardPIN2` has `g`, `card` and `pin`.
@@ -112,7 +136,9 @@ mod tests {
                 }
             }
         }
-        assert!(may_name_secret(r"\u0050in") && may_name_secret("ftp://host"));
+        for text in [r"\u0050in", "ftp://host", r"ftp:\/\/host", "ftp:/host", r"ftp:\\\\host", "//host"] {
+            assert!(may_name_secret(text), "{text}");
+        }
     }
 
     #[test]
@@ -161,6 +187,9 @@ mod tests {
             "OcppAuthKey",
             "VendorPrivateKeyPem",
             "Kennwort",
+            "WifiKey",
+            "MasterKey",
+            "refresh_token",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -180,6 +209,8 @@ mod tests {
             "BypassMode",
             "CompassHeading",
             "idToken",
+            "MeterPublicKey",
+            "AuthorizationCacheEnabled",
             &"AuthorizationKey ".repeat(20),
         ] {
             assert!(!is_secret_name(name), "{name}");

@@ -42,6 +42,33 @@ fn a_secret_is_hidden_wherever_it_is() {
         r#"[2,"1","GetLog",{"log":{"remoteLocation":"https://host/?access_token=hunter2"}}]"#,
         r#"[4,"1","GenericError","cannot reach https://host/logs?token=hunter2 in time",{}]"#,
         r#"[2,"1","DataTransfer",{"vendorId":"v","data":"from sftp://u:hunter2@h to ftp://u:hunter2@h"}]"#,
+        // Some encoders escape each slash.
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"ftp:\/\/u:hunter2@h"}]"#,
+        r#"[3,"1",{"status":"Accepted","data":"ftp:\/\/u:hunter2@h\/f"}]"#,
+        r#"[4,"1","InternalError","cannot reach ftp:\/\/u:hunter2@h",{"url":"ftp:\/\/u:hunter2@h"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"{\"url\":\"ftp:\\\/\\\/u:hunter2@h\"}"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"ftp:\/\/u:hunter2@h"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"ftp://u:hunter2@h"#,
+        // Frequent messages have texts, too.
+        r#"[2,"1","StatusNotification",{"connectorId":1,"info":"ftp://u:hunter2@h","status":"Faulted"}]"#,
+        r#"[2,"1","StatusNotification",{"connectorId":1,"info":"ftp:\/\/u:hunter2@h","status":"Faulted"}]"#,
+        r#"[2,"1","StartTransaction",{"connectorId":1,"x":"https:\/\/h\/?token=hunter2"}]"#,
+        // Odd spellings of URLs.
+        r#"[2,"1","GetDiagnostics",{"location":"ftp:/u:hunter2@h"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"ftp:\\\\u:hunter2@h"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"//u:hunter2@h/f"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"ftp://u%3Ahunter2@h"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"FTP://u:hunter2@[::1]:21/f"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://h/f?%74oken=hunter2"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://h/f?a=1;token=hunter2"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://h/f;token=hunter2/g"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://h/f#x=1&id_sig=hunter2"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://h/?to=ftp%3A%2F%2Fu%3Ahunter2%40h"}]"#,
+        // Other texts.
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"<user>a</user><password>hunter2</password>"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"Authorization: Basic hunter2hunter2=="}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":{"Authorization":"Bearer hunter2hunter2"}}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":{"WifiKey":"hunter2","refresh_token":"hunter2"}}]"#,
     ] {
         let shown = redact(text);
         assert!(!shown.contains("hunter2"), "{shown}");
@@ -62,6 +89,10 @@ fn nothing_else_is_hidden() {
         r#"[2,"1","UpdateFirmware",{"location":"ftp://anonymous@host/firmware.bin"}]"#,
         r#"[2,"1","DataTransfer",{"vendorId":"v","data":"{\"idToken\":\"1\"}"}]"#,
         r#"[2,"1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available","info":"http://x"}]"#,
+        r#"[2,"1","StatusNotification",{"connectorId":1,"info":"http:\/\/x@2","status":"Available"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"Basic charging at C:\\dir\\a@b, a//b;x=1, 10:/5"}]"#,
+        r#"[2,"1","UpdateFirmware",{"location":"ftp://[::1]:21/f;type=i#part=2&c=3?d"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"https://h/?to=https%3A%2F%2Fg%2Ff%3Fx%3D1"}]"#,
         r#"[2,"1","BootNotification",{"chargePointModel":"Pinnacle 3000","chargePointVendor":"Secret Garden"}]"#,
     ] {
         assert_eq!(redact(text), text);

@@ -1,0 +1,13 @@
+"""Shows what a charge point wrote in free text without the secrets in it."""
+
+import orjson
+
+from app.ocpp import redact
+
+
+def shown_text(text: str) -> str:
+    """Return a text without secrets: passwords, keys, and the tokens of its URLs."""
+    wrapped = orjson.dumps({"data": text.encode("utf-8", "replace").decode()}).decode()
+    shown = redact(wrapped)
+    found: str = text if shown == wrapped else orjson.loads(shown)["data"]
+    return found
