@@ -96,6 +96,7 @@ from app.types import TenantId
 from app.users.parts import user_parts
 from app.web.access import Authentication
 from app.web.request_limits import RequestLimits
+from app.web.request_turns import RequestTurns
 from app.web.row_body import RowLimits
 from app.web.services import ServiceRegistry
 from app.web.tokens import TokenVerifier
@@ -303,6 +304,7 @@ def compose_services(parts: WorkerParts, capabilities: tuple[Capability, ...]) -
             uses.noted(tokens.authenticate),
             address,
             lambda request: limits.take(replace(request, address=network_of(request.address))),
+            RequestTurns(),
         ),
         tenants,
         ApiKeyService(database, tokens, clock, pepper),

@@ -16,8 +16,9 @@ from fastapi.security.base import SecurityBase
 from app.acting import begin_act
 from app.errors import Forbidden, NotFound
 from app.types import Scope, TenantId
-from app.web.exchange import restrict_origins, tell_limits
+from app.web.exchange import call_at_answer, restrict_origins, tell_limits
 from app.web.request_limits import CountedRequest
+from app.web.request_turns import RequestTurns
 from app.web.services import ServiceRegistry
 
 
@@ -51,12 +52,14 @@ class Authentication:
 
     authenticate: from a bearer token and an address to the caller; raises Unauthorized or TooManyRequests;
     client_address: from the peer and the value of X-Forwarded-For to the address that counts;
-    count: counts a request, and returns the headers of its answer; raises TooManyRequests.
+    count: counts a request, and returns the headers of its answer; raises TooManyRequests;
+    turns: of the requests of one caller.
     """
 
     authenticate: Callable[[str | None, str], Awaitable[Principal]]
     client_address: Callable[[str, str], str]
     count: Callable[[CountedRequest], Awaitable[Mapping[str, str]]]
+    turns: RequestTurns
 
     def address_of(self, request: Request) -> str:
         """Return the address that failed logins of this request count for."""
@@ -121,6 +124,8 @@ class _ApiKey(SecurityBase):
         """
         authentication, address = _authentication_of(request)
         principal = await _verify(request, authentication, address)
+        caller = principal.prefix if principal.tenant_id is None else str(principal.tenant_id)
+        call_at_answer(request.scope, await authentication.turns.take(caller))
         counted = CountedRequest(principal.prefix, address, principal.tenant_id if commands else None)
         tell_limits(request.scope, await authentication.count(counted))
         return principal

@@ -5,7 +5,7 @@ It runs before the middleware of the application, so that documents and failures
 
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -49,14 +49,16 @@ class Exchange:
         allowed_origins: whose pages may read the answer, by the setting of the caller's tenant. None: no
             caller has shown a key, so the answer has nothing of a tenant, and every page may read it.
         limits: headers that tell the state of the limits that the request has counted for.
+        answering: called when the answer begins.
     """
 
-    __slots__ = ("allowed_origins", "limits", "request_id")
+    __slots__ = ("allowed_origins", "answering", "limits", "request_id")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.allowed_origins: Collection[str] | None = None
         self.limits: Mapping[str, str] = {}
+        self.answering: Callable[[], None] | None = None
 
 
 def restrict_origins(scope: Scope, allowed: Collection[str]) -> None:
@@ -71,6 +73,13 @@ def tell_limits(scope: Scope, headers: Mapping[str, str]) -> None:
     exchange: Exchange | None = scope.get(_SCOPE)
     if exchange is not None:
         exchange.limits = headers
+
+
+def call_at_answer(scope: Scope, answering: Callable[[], None]) -> None:
+    """Have something called when the answer to this request begins."""
+    exchange: Exchange | None = scope.get(_SCOPE)
+    if exchange is not None:
+        exchange.answering = answering
 
 
 async def answer_exchange(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +99,8 @@ async def answer_exchange(application: ASGIApp, scope: Scope, receive: Receive, 
 
     async def send_completed(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if exchange.answering is not None:
+                exchange.answering()
             if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
                 end_after_answer(scope)
             headers = [*message.get("headers", ()), (b"request-id", request_id)]
