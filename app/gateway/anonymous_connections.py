@@ -20,6 +20,7 @@ from app.gateway.limiter import Network, network_of
 from app.logs import get_logger
 from app.long_transfers import STALL_S
 from app.metrics import LIMITS_HIT
+from app.token_buckets import TokenBuckets
 
 HEAD_DEADLINE_S: Final = 10.0
 """Seconds for the head of a request. A connection that has not sent one by then is closed."""
@@ -39,6 +40,13 @@ _LINGER_S: Final = 1.0
 _FREED_SHARE: Final = 0.25
 """Share of the bytes that is freed at once when there are too many, so that it is not done for each read."""
 
+_ADDRESSES: Final = 50_000
+_REQUESTS_BURST_S: Final = 10.0
+"""Seconds of the requests of an address that may come at once: a page of the console is some twenty."""
+
+_LONGEST_PAUSE_S: Final = 3.0
+"""Less than the time after which uvicorn closes a connection without requests."""
+
 _ABORTS_PER_STEP: Final = 16
 """Connections that are closed in one step of the event loop."""
 
@@ -50,17 +58,19 @@ _LOG = get_logger(__name__)
 class AnonymousLimits:
     """The limits of connections that are not logged in.
 
-    per_address: how many of one address may be idle or unfinished; accepts_per_s: new ones that are read per
-    second; transfer_stall_s: seconds without a byte in a transfer of a file; capacity: connections of the
-    worker, None: as the limit of descriptors allows; connections: those that are not logged in, of all
-    addresses together; held_bytes: memory for what they have sent and for answers that they do not read;
-    proxies: networks whose connections are not counted by address, because all clients share it.
+    per_address: how many of one address may be idle or unfinished; requests_per_minute: of one address and
+    without a key; accepts_per_s: new ones that are read per second; transfer_stall_s: seconds without a byte
+    in a transfer of a file; capacity: connections of the worker, None: as the limit of descriptors allows;
+    connections: those that are not logged in, of all addresses together; held_bytes: memory for what they
+    have sent and for answers that they do not read; proxies: networks whose connections are not counted by
+    address, because all clients share it.
     """
 
     per_address: int = 64
     connections: int = 4096
     held_bytes: int = 25_165_824
     accepts_per_s: float = 500.0
+    requests_per_minute: int = 3_000
     head_s: float = HEAD_DEADLINE_S
     request_s: float = REQUEST_DEADLINE_S
     transfer_stall_s: float = STALL_S
@@ -74,7 +84,8 @@ class AnonymousConnection:
 
     deadline: when it is closed, unless its peer goes on, on the clock of the loop; None: its peer waits for
     us. flow: tells whether we have stopped to read. is_transfer: a route has let it transfer a file, so it is
-    not counted. held_bytes, held_since: the memory that its request and answer take, and since when.
+    not counted. is_slowed: it is not read for a moment, because its address sends too many requests.
+    held_bytes, held_since: the memory that its request and answer take, and since when.
     """
 
     transport: asyncio.Transport
@@ -83,6 +94,7 @@ class AnonymousConnection:
     arrived_at: float
     deadline: float | None = field(default=None)
     is_transfer: bool = field(default=False)
+    is_slowed: bool = field(default=False)
     held_bytes: int = field(default=0)
     held_since: float = field(default=0.0)
 
@@ -100,6 +112,7 @@ class AnonymousConnections:
         self._cut_off: Counter[str] = Counter()
         self._last_of: dict[str, str] = {}
         self._is_sweeping = False
+        self._requests = TokenBuckets(self.limits.requests_per_minute, _ADDRESSES, _REQUESTS_BURST_S)
         self._turns = AcceptTurns(self.limits.accepts_per_s, self.limits.per_address)
 
     def __len__(self) -> int:
@@ -185,6 +198,17 @@ class AnonymousConnections:
         connection.held_bytes = held_bytes
         if self._held_bytes > self.limits.held_bytes:
             self._free_bytes(asyncio.get_running_loop().time())
+
+    def pause_after_request(self, connection: AnonymousConnection) -> float:
+        """Count a request without a key. Return for how many seconds its connection is not read after it."""
+        if self.is_of_proxy(connection):
+            return 0.0
+        key, now = (connection.address,), asyncio.get_running_loop().time()
+        self._requests.take(key, now)
+        pause_s = self._requests.retry_after_s(key, now)
+        if pause_s > 0.0:
+            LIMITS_HIT.labels("anonymous_requests").inc()
+        return min(pause_s, _LONGEST_PAUSE_S)
 
     def is_of_proxy(self, connection: AnonymousConnection) -> bool:
         """Tell whether a trusted proxy has the connection, so that it may serve many clients."""
@@ -305,8 +329,11 @@ def connection_capacity() -> int:
 
 
 def _waits_for_peer(connection: AnonymousConnection) -> bool:
-    """Tell whether a connection waits for its peer: to send, or to read what was written."""
-    return connection.flow.write_paused or not connection.flow.read_paused
+    """Tell whether a connection waits for its peer: to send, or to read what was written.
+
+    One that is slowed down counts as such, too: it must not keep its place before those who wait for nothing.
+    """
+    return connection.is_slowed or connection.flow.write_paused or not connection.flow.read_paused
 
 
 def _is_in(address: str, networks: tuple[Network, ...]) -> bool:

@@ -168,6 +168,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     """
     limits = AnonymousLimits(
         per_address=settings.anonymous_connections_per_address,
+        requests_per_minute=settings.anonymous_requests_per_minute,
         connections=settings.anonymous_connections,
         held_bytes=settings.anonymous_bytes,
         accepts_per_s=settings.accepts_per_s,

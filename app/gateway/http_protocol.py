@@ -70,6 +70,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._is_completed = False
         self._is_over = False
         self._is_last_request = False
+        self._pause_s = 0.0
         self._in_body = False
         self._body_left: int | None = None
         self._unread_bytes = 0
@@ -163,6 +164,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._unread_bytes = self._discarded_bytes = 0
         self._body_left = _content_length(self.headers)
         self._wait_for_peer(self._anonymous.limits.request_s)
+        if self.watched is not None and all(name != b"authorization" for name, _ in self.headers):
+            self._pause_s = self._anonymous.pause_after_request(self.watched)
         if self._lines > HEAD_LIMIT_LINES:
             self._is_over = True
         elif not self._lacks_connection():
@@ -216,6 +219,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             self._hold()
         super().on_response_complete()
         self._expect_next()
+        if self._pause_s > 0.0 and not self.pipeline:
+            self._slow_down()
 
     # Bytes
 
@@ -314,6 +319,19 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
     def _end_after_answer(self) -> None:
         """Close the connection after the answer to the present request, unless a proxy shares it."""
         self._is_last_request = self.watched is not None and not self._anonymous.is_of_proxy(self.watched)
+
+    def _slow_down(self) -> None:
+        """Do not read the next request for a moment, because the address sends too many."""
+        if self.watched is not None and not self.transport.is_closing():
+            self.watched.is_slowed = True
+            self.flow.pause_reading()
+            self.loop.call_later(self._pause_s, self._speed_up, self.watched)
+        self._pause_s = 0.0
+
+    def _speed_up(self, watched: AnonymousConnection) -> None:
+        watched.is_slowed = False
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _end(self, watched: AnonymousConnection) -> None:
         """Say that nothing follows, and close soon."""
