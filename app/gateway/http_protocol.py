@@ -9,10 +9,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
 from app.gateway.anonymous_connections import AnonymousConnection, AnonymousConnections
-from app.gateway.handshake import Headers
 from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
-from app.gateway.path import belongs_here
 from app.gateway.proxy_protocol import Origin
+from app.gateway.request_heads import address_of, content_length, lacks_connection
 from app.gateway.sockets import limit_unsent
 from app.gateway.tls_failures import TLS_FAILED, failure_reason
 from app.last_requests import EXTENSION as LAST_REQUEST
@@ -89,8 +88,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         """
         self.transport = transport
         self.flow = FlowControl(transport)
-        self.server = _address(transport.get_extra_info("sockname"))
-        self.client = _address(transport.get_extra_info("peername"))
+        self.server = address_of(transport.get_extra_info("sockname"))
+        self.client = address_of(transport.get_extra_info("peername"))
         self.scheme = "https" if is_ssl(transport) else "http"
         if self.origin is not None:
             self.client = self.origin.client or self.client
@@ -162,13 +161,16 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         """Begin to answer the request. Complete a handshake that lacks `Connection: Upgrade`."""
         self._in_body = True
         self._unread_bytes = self._discarded_bytes = 0
-        self._body_left = _content_length(self.headers)
+        self._body_left = content_length(self.headers)
         self._wait_for_peer(self._anonymous.limits.request_s)
         if self.watched is not None and all(name != b"authorization" for name, _ in self.headers):
             self._pause_s = self._anonymous.pause_after_request(self.watched)
         if self._lines > HEAD_LIMIT_LINES:
             self._is_over = True
-        elif not self._lacks_connection():
+        elif not (
+            lacks_connection(self.parser.get_http_version(), self.url, self.headers)
+            and self._should_upgrade_to_ws()
+        ):
             super().on_headers_complete()
         else:
             self.scope["method"] = self.parser.get_method().decode("ascii")
@@ -389,28 +391,3 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         # The parser refers to this object: only the garbage collector would find such a cycle.
         self.parser = None  # type: ignore[assignment]  # as uvicorn itself does when a connection is lost
         HandshakeProtocol(self, key, early, self.leave, self._hold).begin()
-
-    def _lacks_connection(self) -> bool:
-        if self.parser.get_http_version() != "1.1" or all(name != b"upgrade" for name, _ in self.headers):
-            return False
-        if not belongs_here(self.url):
-            return False
-        fields = dict(self.headers)
-        return (
-            fields.get(b"upgrade", b"").lower() == b"websocket"
-            and b"sec-websocket-key" in fields
-            and b"connection" not in fields
-            and self._should_upgrade_to_ws()
-        )
-
-
-def _address(name: Any) -> tuple[str, int] | None:
-    """Return host and port of a TCP address, None for any other address."""
-    return (name[0], name[1]) if isinstance(name, tuple) else None
-
-
-def _content_length(headers: Headers) -> int | None:
-    """Return the length of the body; None if it is chunked, or of unknown length."""
-    fields = dict(headers)
-    length = fields.get(b"content-length", b"0")
-    return int(length) if b"transfer-encoding" not in fields and length.isdigit() else None
