@@ -4,6 +4,7 @@ An error is one line on standard error. The exit code is 2 for wrong settings an
 """
 
 import errno
+import gc
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -70,8 +71,13 @@ register_export_commands(application)
 register_simulation_commands(application)
 
 
+_COLLECT_AFTER = 20_000
+"""New objects before a garbage collection. A command mostly loads modules, which stay."""
+
+
 def main() -> None:
     """Run the command line. An error that the caller can repair is one line, never a stack trace."""
+    gc.set_threshold(_COLLECT_AFTER)
     try:
         code = application(standalone_mode=False)
     except Abort:

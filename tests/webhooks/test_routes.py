@@ -43,7 +43,8 @@ async def test_a_webhook_is_created_read_changed_and_deleted(desk: Desk, receive
     assert (disabled["state"], disabled["disabled_reason"]) == ("disabled", "operator")
     assert (await client(desk).delete(f"/v1{path}")).status_code == 204
     assert (await client(desk).get(f"/v1{path}")).status_code == 404
-    acts = [entry["act"] for entry in (await desk.operator.get("/audit"))["items"]]
+    audited = (await desk.operator.get("/audit"))["items"]
+    acts = [entry["act"] for entry in audited if entry["act"] != "log_in"]
     assert acts == ["delete_webhook", "change_webhook", "change_webhook", "create_webhook", "create_api_key"]
 
 
