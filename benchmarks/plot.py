@@ -219,7 +219,7 @@ def _commands(commands: Mapping[str, Any]) -> Panel:
 def _scale_out(scale_out: Mapping[str, Any]) -> Panel:
     rows = []
     for name, figures in scale_out["load"].items():
-        note = f" us, {_short(figures['frames_per_cpu_s']['median'])} frames per s of CPU"
+        note = f" us, {_short(figures['frames_per_cpu_s']['median'])} frames/s of CPU"
         bars = [Bar("Stationmaster", figures["server_cpu_us"]["median"], note), *_engines(figures)]
         rows.append((name.replace("_", " "), bars))
     title = "Several workers and two hosts on one core, everything stored"
@@ -282,7 +282,8 @@ def _rest(rest: Mapping[str, Any]) -> Panel:
         note = f" us, {_short(figures['requests_per_s']['median'])} requests/s"
         bars = [Bar("Stationmaster", figures["server_cpu_us"]["median"], note), *_engines(figures)]
         rows.append((name, bars))
-    return Panel("Reads of the REST API", "microseconds of CPU for each request", rows)
+    goal = (GOALS["rest_list_us"], "goal for the list of charge points")
+    return Panel("Reads of the REST API", "microseconds of CPU for each request", rows, goal)
 
 
 def _catalog(catalog: Mapping[str, Any]) -> Panel:
