@@ -236,14 +236,15 @@ async def test_sessions_without_a_clock_under_one_message_id_are_billed_each(
 ) -> None:
     begin = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "1970-01-01T00:00:10Z"}
     found = []
-    for register in (5000, 7000):
+    for register, named in ((5000, True), (7000, False), (9000, False)):
         transaction_id = (await charger.call("StartTransaction", begin, "1"))[2]["transactionId"]
         again = await charger.call("StartTransaction", begin, "1")
         assert again[2]["transactionId"] == transaction_id
-        end = {"transactionId": transaction_id, "meterStop": register, "timestamp": "1970-01-01T01:00:00Z"}
+        number = transaction_id if named else -1
+        end = {"transactionId": number, "meterStop": register, "timestamp": "1970-01-01T01:00:00Z"}
         assert (await charger.call("StopTransaction", end, "1"))[0] == 3
         found.append(transaction_id)
-    assert [(await transaction(server, each)).meter_stop_wh for each in found] == [5000, 7000]
+    assert [(await transaction(server, each)).meter_stop_wh for each in found] == [5000, 7000, 9000]
 
 
 @pytest.mark.parametrize("connector_id", [0, 7, "3", 2.0])
