@@ -102,8 +102,8 @@ class StartKey(NamedTuple):
 class StoredStart(NamedTuple):
     """The newest stored start with a key.
 
-    number: among those; is_stopped: its stop has come; is_named: that stop named its transactionId; epoch: of
-    the connection that brought the start.
+    number: among those; is_stopped: its stop has come; is_named: that stop, or one that contradicts it, named
+    its transactionId; epoch: of the connection that brought the start.
     """
 
     transaction_id: int
