@@ -102,7 +102,8 @@ class StartKey(NamedTuple):
 class StoredStart(NamedTuple):
     """The newest stored start with a key.
 
-    number: among those; is_stopped: its stop has come; is_named: that stop named its transactionId.
+    number: among those; is_stopped: its stop has come; is_named: that stop, or one that contradicts it, named
+    its transactionId; epoch: of the connection that brought the start.
     """
 
     transaction_id: int
@@ -111,6 +112,7 @@ class StoredStart(NamedTuple):
     message_id: str | None
     is_stopped: bool
     is_named: bool
+    epoch: int
 
 
 class JudgedStart(NamedTuple):

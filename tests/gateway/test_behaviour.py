@@ -236,14 +236,36 @@ async def test_sessions_without_a_clock_under_one_message_id_are_billed_each(
 ) -> None:
     begin = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "1970-01-01T00:00:10Z"}
     found = []
-    for register in (5000, 7000):
+    for register, named in ((5000, True), (7000, False), (9000, False)):
         transaction_id = (await charger.call("StartTransaction", begin, "1"))[2]["transactionId"]
         again = await charger.call("StartTransaction", begin, "1")
         assert again[2]["transactionId"] == transaction_id
-        end = {"transactionId": transaction_id, "meterStop": register, "timestamp": "1970-01-01T01:00:00Z"}
+        number = transaction_id if named else -1
+        end = {"transactionId": number, "meterStop": register, "timestamp": "1970-01-01T01:00:00Z"}
         assert (await charger.call("StopTransaction", end, "1"))[0] == 3
         found.append(transaction_id)
-    assert [(await transaction(server, each)).meter_stop_wh for each in found] == [5000, 7000]
+    assert [(await transaction(server, each)).meter_stop_wh for each in found] == [5000, 7000, 9000]
+
+
+async def test_a_session_that_is_taken_for_a_retry_costs_no_later_one(
+    server: GatewayServer, charger: RawClient
+) -> None:
+    begin = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": ""}
+
+    async def session(client: RawClient, register: int, *, named: bool) -> int:
+        transaction_id: int = (await client.call("StartTransaction", begin, "1"))[2]["transactionId"]
+        number = transaction_id if named else -1
+        end = {"transactionId": number, "meterStop": register, "timestamp": ""}
+        assert (await client.call("StopTransaction", end, "1"))[0] == 3
+        return transaction_id
+
+    first = await session(charger, 5000, named=False)
+    later = await server.connect("CP1")
+    # Nothing tells this one from a retry of the first.
+    assert await session(later, 6000, named=True) == first
+    third = await session(later, 7000, named=True)
+    assert (await transaction(server, third)).meter_stop_wh == 7000
+    assert await session(later, 8000, named=True) not in (first, third)
 
 
 @pytest.mark.parametrize("connector_id", [0, 7, "3", 2.0])

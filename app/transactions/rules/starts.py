@@ -79,13 +79,16 @@ def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:
 
     A clock that was never set dates each session alike, and a session meter begins each at 0. So a start
     whose time says nothing is a repetition only if no stop of that transaction has come yet, or if it has the
-    message id of the first copy and the stop did not name the transactionId. A charge point that names it has
-    got the answer to its start, and does not repeat that; but its message ids may all be the same, or be
-    counted from 1 after each boot.
+    message id of the first copy, comes by another connection, and the stop did not name the transactionId.
+
+    A charge point that names the id has got the answer to its start, and does not repeat that. Nor does one
+    that has sent its stop by the same connection; the core answers a direct repeat. Its message ids may all
+    be the same, or be counted from 1 after each boot.
     """
     if is_dated(start) or not stored.is_stopped:
         return True
-    return stored.message_id == start.message_id and not stored.is_named
+    is_same_message = stored.message_id == start.message_id
+    return is_same_message and not stored.is_named and stored.epoch != start.epoch
 
 
 @dataclass(frozen=True, slots=True)

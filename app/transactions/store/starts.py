@@ -40,7 +40,13 @@ _FIND: Final = f"""
         as asked (tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh, number)
     left join lateral (
         select id, id_tag_info, start_number, start_message_id, stopped_received_at is not null as is_stopped,
-            coalesce(stop_raw ->> 'transactionId' = id::text, false) as is_named
+            coalesce(stop_raw ->> 'transactionId' = id::text, false) or exists (
+                select from orphan_records as other
+                where other.tenant_id = asked.tenant_id and other.transaction_id = transactions.id
+                    and other.kind = 'stop_conflict'
+                    and other.payload ->> 'transactionId' = transactions.id::text
+                offset 0
+            ) as is_named, started_epoch
         from transactions
         where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
             and connector_id = asked.connector_id and id_tag_key = asked.id_tag_key
@@ -183,6 +189,7 @@ async def find_starts(
                 row["start_message_id"],
                 row["is_stopped"],
                 row["is_named"],
+                row["started_epoch"],
             )
         if (tag := tag_of(row)) is not None:
             found.tags[key.tag] = tag

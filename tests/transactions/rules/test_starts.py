@@ -78,25 +78,26 @@ def test_starts_without_readable_time_are_known_by_its_text_and_not_by_their_arr
     assert key("26/11/2026", NOW) != rules.start_key(START)
 
 
-STORED = StoredStart(42, {"status": "Accepted"}, 0, "m1", False, False)
+STORED = StoredStart(42, {"status": "Accepted"}, 0, "m1", False, False, 1)
 
 
 @pytest.mark.parametrize("flag", sorted(UNDATED))
 @pytest.mark.parametrize(
-    ("message_id", "is_stopped", "is_named", "repeats"),
+    ("message_id", "epoch", "is_stopped", "is_named", "repeats"),
     [
-        ("m1", False, False, True),
-        ("m1", True, False, True),
-        ("m1", True, True, False),
-        ("m2", False, False, True),
-        ("m2", True, False, False),
-        ("m2", True, True, False),
+        ("m1", 1, False, False, True),
+        ("m1", 2, True, False, True),
+        ("m1", 1, True, False, False),
+        ("m1", 2, True, True, False),
+        ("m2", 2, False, False, True),
+        ("m2", 2, True, False, False),
+        ("m2", 2, True, True, False),
     ],
 )
 def test_a_start_whose_time_says_nothing_is_new_when_the_one_before_it_was_stopped(
-    flag: str, message_id: str, is_stopped: bool, is_named: bool, repeats: bool
+    flag: str, message_id: str, epoch: int, is_stopped: bool, is_named: bool, repeats: bool
 ) -> None:
-    start = replace(START, flags=(flag,), message_id=message_id)
+    start = replace(START, flags=(flag,), message_id=message_id, epoch=epoch)
     stored = STORED._replace(is_stopped=is_stopped, is_named=is_named)
     assert rules.is_repetition(start, stored) is repeats
 

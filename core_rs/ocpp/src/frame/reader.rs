@@ -300,8 +300,13 @@ fn call_error<'a>(
 /// A message type; that of a CALL without a fraction of zeros: firmware that has only doubles sends `2.0`.
 fn message_type_of(number: &str) -> &str {
     let number = number.trim_ascii();
+    if whole_of(number) == "2" { "2" } else { number }
+}
+
+/// A number without its fraction, if that is zeros.
+fn whole_of(number: &str) -> &str {
     match number.split_once('.') {
-        Some((whole @ "2", fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
         _ => number,
     }
 }
@@ -310,7 +315,7 @@ fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId<'_>, Violation> {
     let (text, numeric) = match item {
         Some(Value::String(text)) => (text, false),
         // Some readers would refuse the echo of a number that is not an integer.
-        Some(Value::Number(text)) if text.parse::<i64>().is_ok() => (Cow::Borrowed(text), true),
+        Some(Value::Number(text)) if whole_of(text).parse::<i64>().is_ok() => (Cow::Borrowed(text), true),
         _ => {
             return Err(formation("no_unique_id", "the second element must be the unique id".to_owned()));
         }
