@@ -33,31 +33,38 @@ fn authority(text: &str) -> Option<usize> {
     None
 }
 
+/// What ends a URL in a text.
+const ENDS: [char; 4] = [' ', '"', '<', '\n'];
+
 /// Hide the passwords in the URLs of a text: `ftp://user:password@host`, and `https://token@host`.
 fn without_password(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
-    let mut rest = text;
-    while let Some(at) = authority(rest) {
-        let (before, behind) = rest.split_at(at);
-        cleaned.push_str(before);
-        let authority = behind.split(['/', '?', '#', ' ', '"', '<']).next().unwrap_or_default();
-        // A password may hold a slash or an @ that was not encoded: the last @ before a blank counts.
-        let word = behind.split([' ', '"', '<', '\n']).next().unwrap_or_default();
-        let user_info = match word.rfind('@') {
-            Some(end) if !is_host_and_port(authority) => &word[..end],
-            _ => "",
+    for word in text.split_inclusive(ENDS) {
+        // A password may hold a slash or an @ that was not encoded: the last @ of the word counts.
+        let Some(last) = word.rfind('@') else {
+            cleaned.push_str(word);
+            continue;
         };
-        rest = behind;
-        if let Some(end) = end_of_user(user_info) {
-            cleaned.push_str(&user_info[..end]);
+        let mut place = 0;
+        while let Some(at) = authority(&word[place..last]) {
+            let behind = place + at;
+            cleaned.push_str(&word[place..behind]);
+            place = behind;
+            let user_info = &word[behind..last];
+            if is_host_and_port(word[behind..].split(['/', '?', '#']).next().unwrap_or_default()) {
+                continue;
+            }
+            let end = end_of_user(user_info);
+            if end.is_none() && user_info.len() <= SHORTEST_KEY {
+                continue;
+            }
+            cleaned.push_str(&user_info[..end.unwrap_or_default()]);
             cleaned.push_str(HIDDEN);
-            rest = &behind[user_info.len()..];
-        } else if user_info.len() > SHORTEST_KEY {
-            cleaned.push_str(HIDDEN);
-            rest = &behind[user_info.len()..];
+            place = last;
+            break;
         }
+        cleaned.push_str(&word[place..]);
     }
-    cleaned.push_str(rest);
     if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
 }
 
@@ -73,17 +80,33 @@ fn end_of_user(user_info: &str) -> Option<usize> {
 ///
 /// Parameters are in the query, in the fragment and in the path, as in `;token=...`.
 fn without_parameters(text: &str) -> Cow<'_, str> {
+    with_values(text, |value| {
+        // Not deeper: URLs in URLs in URLs have no end.
+        let inner = decoded(value);
+        inner != value
+            && (matches!(without_password(&inner), Cow::Owned(_))
+                || matches!(with_values(&inner, |_| false), Cow::Owned(_)))
+    })
+}
+
+/// Hide the values of secret parameters, and those that `is_secret` says to be secret.
+fn with_values(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
     const MARKS: [char; 4] = ['?', '&', ';', '#'];
     let mut cleaned = String::new();
     let mut rest = text;
     while let Some(at) = authority(rest) {
         let (before, behind) = rest.split_at(at);
-        let end = behind.find([' ', '"', '<', '\n']).unwrap_or(behind.len());
+        let end = behind.find(ENDS).unwrap_or(behind.len());
         cleaned.push_str(before);
         for (place, part) in behind[..end].split_inclusive(MARKS).enumerate() {
             let parameter = part.trim_end_matches(MARKS);
             match parameter.split_once('=') {
-                Some((name, value)) if place > 0 && is_secret_value(name, value) => {
+                Some((name, value))
+                    if place > 0
+                        && !value.is_empty()
+                        && value != HIDDEN
+                        && (is_secret_parameter(&decoded(name)) || is_secret(value)) =>
+                {
                     cleaned.extend([name, "=", HIDDEN, &part[parameter.len()..]]);
                 }
                 _ => cleaned.push_str(part),
@@ -93,16 +116,6 @@ fn without_parameters(text: &str) -> Cow<'_, str> {
     }
     cleaned.push_str(rest);
     if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
-}
-
-/// Whether the value of a parameter of a URL is secret, or a URL with a secret.
-fn is_secret_value(name: &str, value: &str) -> bool {
-    if value.is_empty() || value == HIDDEN {
-        return false;
-    }
-    let inner = decoded(value);
-    is_secret_parameter(&decoded(name))
-        || (inner != value && matches!(without_unnamed(&inner), Cow::Owned(_)))
 }
 
 /// Replace the percent codes of ASCII characters. The result serves only to look for secrets.
@@ -135,11 +148,15 @@ fn without_header(text: &str) -> Cow<'_, str> {
     let folded = text.to_ascii_lowercase();
     let mut cleaned = String::new();
     let mut behind = 0;
-    while let Some(start) = SCHEMES
+    let mut starts: Vec<usize> = SCHEMES
         .iter()
-        .filter_map(|scheme| folded[behind..].find(scheme).map(|at| behind + at + scheme.len()))
-        .min()
-    {
+        .flat_map(|scheme| folded.match_indices(scheme).map(|(at, _)| at + scheme.len()))
+        .collect();
+    starts.sort_unstable();
+    for start in starts {
+        if start < behind {
+            continue;
+        }
         let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
         cleaned.push_str(&text[behind..start]);
         behind = start + length;
