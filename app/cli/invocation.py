@@ -90,6 +90,21 @@ def require_name(text: str, option: str) -> str:
     return text
 
 
+def require_http_url(text: str, option: str) -> str:
+    """Check the URL of a server, and return it.
+
+    Raises:
+        BadParameter: it is not a URL of HTTP with a host; the error names the option.
+    """
+    from app.settings.values import check_http_url
+
+    try:
+        check_http_url(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+    return text
+
+
 def require_user_name(text: str, option: str) -> str:
     """Check the name of a user, and return it.
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.addresses import url_of
 from app.cli.help_groups import ACCESS
 from app.cli.invocation import (
     load_settings_of_existing_data,
+    require_http_url,
     require_name,
     require_slug,
     require_user_name,
@@ -145,9 +147,10 @@ def login_link_command(
     from app.cli.administration import login_link
 
     require_user_name(user, "--user")
+    if url is not None:
+        require_http_url(url, "--url")
     settings = load_settings_of_existing_data()
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - not listened on
-    address = url or f"http://{host}:{settings.port}"
+    address = url or url_of("http", settings.host, settings.port)
 
     async def show(database: "Database") -> None:
         typer.echo(await login_link(database, settings, tenant, user, address))

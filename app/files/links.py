@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from app.addresses import url_of
 from app.files.errors import NoPublicUrl
 from app.settings import Settings
 
@@ -67,7 +68,7 @@ def base_url_of(settings: Settings) -> str | None:
     host = settings.host
     if settings.port == 0 or not _is_loopback(host):
         return None
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    return url_of("http", host, settings.port)
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from types import TracebackType
 
+from app.addresses import url_of
 from app.settings import Settings, variable_of
 
 # After a supervisor was killed, its workers take a moment to close their sockets.
@@ -77,12 +78,12 @@ class Listener:
     @property
     def url(self) -> str:
         """The http:// URL of the server for clients on this machine."""
-        return _url("http", self._sockets.plain)
+        return url_of("http", *self._sockets.plain.getsockname()[:2])
 
     @property
     def tls_url(self) -> str | None:
         """The https:// URL of the server for clients on this machine, None if TLS is not served."""
-        return None if self._sockets.tls is None else _url("https", self._sockets.tls)
+        return None if self._sockets.tls is None else url_of("https", *self._sockets.tls.getsockname()[:2])
 
     def __enter__(self) -> "Listener":
         return self
@@ -117,13 +118,6 @@ def _claimed(prefix: str, host: str, port: int) -> socket.socket:
         return _bound(family, address)
     except OSError as error:
         raise PortError(prefix, host, port, error) from error
-
-
-def _url(scheme: str, held: socket.socket) -> str:
-    host, port = held.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _bound(family: int, address: tuple[str, int]) -> socket.socket:

@@ -83,11 +83,22 @@ def _check_seconds(value: list[str]) -> list[str]:
     return value
 
 
-def _check_http_url(value: str | None) -> str | None:
+def check_http_url(value: str | None) -> str | None:
+    """Return a URL without its last slash; an empty text is None.
+
+    Raises:
+        ValueError: it is not a URL of HTTP with a host, or has more than a port and a path.
+    """
     checked = url_with("http", "https")(value)
     if checked is None:
         return None
-    parts = urlsplit(checked)
+    if not checked.isascii() or re.search(r"[^!-~]", checked):
+        raise ValueError("must be printable ASCII characters without blanks")
+    try:
+        parts = urlsplit(checked)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must have a host, and a port that is a number up to 65535") from None
     if not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("must be a URL with a host, and without user, query and fragment")
     return checked.rstrip("/")
@@ -112,7 +123,7 @@ Networks = Annotated[Texts, AfterValidator(_check_networks)]
 """Networks (CIDR, without host bits)."""
 SecondsByAction = Annotated[Texts, AfterValidator(_check_seconds)]
 """Seconds for some actions, such as Reset=900."""
-HttpUrl = Annotated[str | None, AfterValidator(_check_http_url)]
+HttpUrl = Annotated[str | None, AfterValidator(check_http_url)]
 """A URL with a host, and without user, query, fragment and last slash."""
 TextIfAny = Annotated[str | None, AfterValidator(_none_if_empty)]
 """A text. An empty one is None."""

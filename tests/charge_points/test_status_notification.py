@@ -40,11 +40,11 @@ class Reported:
             stored = await ConnectorStore(work).for_charge_point(self.records.record.id)
         return {connector.connector_id: connector.status for connector in stored}
 
-    async def texts(self) -> tuple[str | None, str | None]:
-        """Return the stored info and vendor error code of connector 1."""
+    async def texts(self) -> tuple[str, str | None, str | None]:
+        """Return the stored error code, info and vendor error code of connector 1."""
         async with self.records.database.tenant(self.records.tenant.id) as work:
             (stored,) = await ConnectorStore(work).for_charge_point(self.records.record.id)
-        return stored.info, stored.vendor_error_code
+        return stored.error_code, stored.info, stored.vendor_error_code
 
     async def _over(
         self, connection: Connection, connector_id: int | None, reason: Literal["boot", "available"]
@@ -88,10 +88,12 @@ async def test_available_without_an_open_transaction_costs_the_ledger_nothing(re
 
 
 async def test_a_secret_in_a_text_is_hidden(reported: Reported) -> None:
-    await reported.report("Faulted", info="no ftp://u:hunter2@h", vendorErrorCode="https://h/?token=hunter2")
-    assert await reported.texts() == ("no ftp://u:***@h", "https://h/?token=***")
-    await reported.report("Faulted", info="cover open", vendorErrorCode="E 7")
-    assert await reported.texts() == ("cover open", "E 7")
+    # Some charge points write more into the error code than the standard has.
+    texts: dict[str, Any] = {"errorCode": "no ftp://u:hunter2@h", "info": "no ftp://u:hunter2@h"}
+    await reported.report("Faulted", **texts, vendorErrorCode="https://h/?token=hunter2")
+    assert await reported.texts() == ("no ftp://u:***@h", "no ftp://u:***@h", "https://h/?token=***")
+    await reported.report("Faulted", errorCode="OtherError", info="cover open", vendorErrorCode="E 7")
+    assert await reported.texts() == ("OtherError", "cover open", "E 7")
 
 
 async def test_available_ends_the_open_transaction_of_its_connector(reported: Reported) -> None:

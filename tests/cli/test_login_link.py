@@ -52,6 +52,14 @@ async def test_the_command_of_the_page_prints_a_link(
     ("arguments", "code", "text"),
     [
         (("--tenant", "no-such-tenant"), 1, "There is no tenant 'no-such-tenant'."),
+        (
+            ("--tenant", "demo", "--url", "charge.example.com"),
+            2,
+            "--url: must begin with http:// or https://",
+        ),
+        (("--tenant", "demo", "--url", "https://h?x=1"), 2, "--url: must be a URL with a host"),
+        (("--tenant", "demo", "--url", "https://h:99999"), 2, "--url: must have a host, and a port"),
+        (("--tenant", "demo", "--url", "https://h\x1b[2J"), 2, "--url: must be printable ASCII"),
         (("--tenant", "demo", "--user", "Ann Smith"), 2, "must be 1 to 100 of a-z, 0-9 and . _ @ + -"),
     ],
 )

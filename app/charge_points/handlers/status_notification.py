@@ -34,7 +34,7 @@ async def handle(
     report = StatusReport(
         connector_id=request["connectorId"],
         status=request["status"],
-        error_code=request["errorCode"],
+        error_code=shown_text(request["errorCode"]),
         reported_at=reported_at or received_at,
         received_at=received_at,
         epoch=connection.epoch,

@@ -9,6 +9,7 @@ mod reader;
 pub mod redact;
 mod sampled_values;
 pub mod secrets;
+mod unnamed;
 mod write;
 
 use std::borrow::Cow;

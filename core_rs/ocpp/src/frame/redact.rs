@@ -7,14 +7,13 @@
 
 use std::borrow::Cow;
 
-use super::secrets::{
-    has_escaped_letter, is_secret_name, is_secret_parameter, may_hold_url, may_name_secret,
-};
+use super::secrets::{has_escaped_letter, is_secret_name, may_hold_url, may_name_secret};
+use super::unnamed::without_unnamed;
 use crate::frame::json::Reader;
 use crate::protocol::Limits;
 use crate::protocol::value::Value;
 
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
 const UNREADABLE: &str = "(hidden: an unreadable text that names a password or a key)";
 
 /// Members that name the configuration key whose value is next to them.
@@ -121,17 +120,6 @@ pub(crate) fn prose(text: &str) -> Cow<'_, str> {
     without_unnamed(text)
 }
 
-/// Hide the secrets that have no name in the words of a text: those of URLs and of the header `Authorization`.
-fn without_unnamed(text: &str) -> Cow<'_, str> {
-    let mut shown = Cow::Borrowed(text);
-    for hide in [without_password, without_parameters, without_token, without_header] {
-        if let Cow::Owned(cleaned) = hide(&shown) {
-            shown = Cow::Owned(cleaned);
-        }
-    }
-    shown
-}
-
 /// Whether a text is a CALL with a frequent action, or an empty CALLRESULT.
 fn is_frequent(text: &str) -> bool {
     let Some(head) = text.strip_prefix("[2,\"") else {
@@ -185,172 +173,7 @@ fn is_telling(text: &str) -> bool {
 }
 
 /// The least length of an `AuthorizationKey` (security whitepaper, A00.FR.205). Longer words may be one.
-const SHORTEST_KEY: usize = 15;
-
-/// Return the place behind the slashes with which the authority of the next URL begins; `None`: there is no other.
-///
-/// Two slashes or a colon tell it: `ftp://host`, and the misspelt `ftp:/host` and `ftp:\\host`.
-fn authority(text: &str) -> Option<usize> {
-    let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(is_slash).map(|at| from + at) {
-        let end = at + bytes[at..].iter().take_while(|byte| is_slash(byte)).count();
-        if end - at > 1 || (at > 0 && bytes[at - 1] == b':') {
-            return Some(end);
-        }
-        from = end;
-    }
-    None
-}
-
-/// Hide the passwords in the URLs of a text: `ftp://user:password@host`, and `https://token@host`.
-fn without_password(text: &str) -> Cow<'_, str> {
-    let mut cleaned = String::new();
-    let mut rest = text;
-    while let Some(at) = authority(rest) {
-        let (before, behind) = rest.split_at(at);
-        cleaned.push_str(before);
-        let authority = behind.split(['/', '?', '#', ' ', '"', '<']).next().unwrap_or_default();
-        // A password may hold a slash or an @ that was not encoded: the last @ before a blank counts.
-        let word = behind.split([' ', '"', '<', '\n']).next().unwrap_or_default();
-        let user_info = match word.rfind('@') {
-            Some(end) if !is_host_and_port(authority) => &word[..end],
-            _ => "",
-        };
-        rest = behind;
-        if let Some(end) = end_of_user(user_info) {
-            cleaned.push_str(&user_info[..end]);
-            cleaned.push_str(HIDDEN);
-            rest = &behind[user_info.len()..];
-        } else if user_info.len() > SHORTEST_KEY {
-            cleaned.push_str(HIDDEN);
-            rest = &behind[user_info.len()..];
-        }
-    }
-    cleaned.push_str(rest);
-    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
-}
-
-/// The place behind the colon between user and password, which some encode.
-fn end_of_user(user_info: &str) -> Option<usize> {
-    const ENCODED: &str = "%3a";
-    let encoded = user_info.to_ascii_lowercase().find(ENCODED).map(|at| at + ENCODED.len());
-    let plain = user_info.find(':').map(|at| at + 1);
-    plain.into_iter().chain(encoded).min()
-}
-
-/// Hide the values of secret parameters in the URLs of a text: `https://host/file?X-Amz-Signature=...`.
-///
-/// Parameters are in the query, in the fragment and in the path, as in `;token=...`.
-fn without_parameters(text: &str) -> Cow<'_, str> {
-    const MARKS: [char; 4] = ['?', '&', ';', '#'];
-    let mut cleaned = String::new();
-    let mut rest = text;
-    while let Some(at) = authority(rest) {
-        let (before, behind) = rest.split_at(at);
-        let end = behind.find([' ', '"', '<', '\n']).unwrap_or(behind.len());
-        cleaned.push_str(before);
-        for (place, part) in behind[..end].split_inclusive(MARKS).enumerate() {
-            let parameter = part.trim_end_matches(MARKS);
-            match parameter.split_once('=') {
-                Some((name, value)) if place > 0 && is_secret_value(name, value) => {
-                    cleaned.extend([name, "=", HIDDEN, &part[parameter.len()..]]);
-                }
-                _ => cleaned.push_str(part),
-            }
-        }
-        rest = &behind[end..];
-    }
-    cleaned.push_str(rest);
-    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
-}
-
-/// Whether the value of a parameter of a URL is secret, or a URL with a secret.
-fn is_secret_value(name: &str, value: &str) -> bool {
-    if value.is_empty() || value == HIDDEN {
-        return false;
-    }
-    let inner = decoded(value);
-    is_secret_parameter(&decoded(name))
-        || (inner != value && matches!(without_unnamed(&inner), Cow::Owned(_)))
-}
-
-/// Replace the percent codes of ASCII characters. The result serves only to look for secrets.
-fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut parts = text.split('%');
-    let mut found = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match code.filter(u8::is_ascii) {
-            Some(code) => {
-                found.push(char::from(code));
-                found.push_str(&part[2..]);
-            }
-            None => found.extend(["%", part]),
-        }
-    }
-    Cow::Owned(found)
-}
-
-/// Hide what follows `Basic` or `Bearer` in a text and looks like a credential: `Authorization: Basic ...`.
-fn without_header(text: &str) -> Cow<'_, str> {
-    const SCHEMES: [&str; 2] = ["basic ", "bearer "];
-    const SHORTEST_CREDENTIAL: usize = 8;
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=._~-".contains(byte);
-    // A plain word such as `charging` does not look like one.
-    let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || *byte == b'=';
-    let folded = text.to_ascii_lowercase();
-    let mut cleaned = String::new();
-    let mut behind = 0;
-    while let Some(start) = SCHEMES
-        .iter()
-        .filter_map(|scheme| folded[behind..].find(scheme).map(|at| behind + at + scheme.len()))
-        .min()
-    {
-        let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
-        cleaned.push_str(&text[behind..start]);
-        behind = start + length;
-        let credential = &text[start..behind];
-        if length >= SHORTEST_CREDENTIAL && credential.bytes().skip(1).any(|byte| is_odd(&byte)) {
-            cleaned.push_str(HIDDEN);
-        } else {
-            cleaned.push_str(credential);
-        }
-    }
-    cleaned.push_str(&text[behind..]);
-    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
-}
-
-/// Hide the tokens in our own URLs for files: `https://host/transfers/token/name`. Each lets one file through.
-fn without_token(text: &str) -> Cow<'_, str> {
-    const PATH: &str = "/transfers/";
-    const SHORTEST_TOKEN: usize = 32;
-    let mut cleaned = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(PATH) {
-        let (before, behind) = rest.split_at(at + PATH.len());
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        let end = behind.find(|letter| !is_part(letter)).unwrap_or(behind.len());
-        cleaned.push_str(before);
-        if end >= SHORTEST_TOKEN {
-            cleaned.push_str(HIDDEN);
-            rest = &behind[end..];
-        } else {
-            rest = behind;
-        }
-    }
-    cleaned.push_str(rest);
-    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
-}
-
-fn is_host_and_port(authority: &str) -> bool {
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    !authority.contains('@') && authority.split_once(':').is_none_or(|(_, port)| is_port(port))
-}
+pub(super) const SHORTEST_KEY: usize = 15;
 
 /// Replace escaped ASCII letters by plain ones. The result serves only to look for a name.
 fn unescaped(text: &str) -> String {
