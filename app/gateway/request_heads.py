@@ -1,4 +1,4 @@
-"""What the head of an HTTP request says, before anybody has answered it."""
+"""Reads the head of an HTTP request before its application does."""
 
 from typing import Any
 
