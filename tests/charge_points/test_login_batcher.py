@@ -116,6 +116,32 @@ async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(
     assert (record.last_seen_at, record.clock_skew_s) == (NOW + _HOUR, 1.5)
 
 
+async def test_times_of_contact_of_all_charge_points_touch_no_index(
+    records: ChargePointRecords, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    # Rolled back, so that the count begins at zero and no other test sees the rows.
+    transaction = connection.transaction()
+    await transaction.start()
+    count = "pg_stat_get_xact_tuples_{}updated('charge_points'::regclass)".format
+    await connection.execute(
+        """
+        insert into charge_points
+            (tenant_id, identity, registration_status, created_at, updated_at, last_seen_at)
+        select $1, 'PAGE-' || number, 'Accepted', now(), now(), now() from generate_series(1, 500) as number
+        """,
+        records.tenant.id,
+    )
+    await connection.execute(
+        "update charge_points set last_seen_at = now() where tenant_id = $1", records.tenant.id
+    )
+    assert await connection.fetchval(f"select {count('')}") == 501
+    # Those that share the first page with rows of before may find it full.
+    assert await connection.fetchval(f"select {count('hot_')}") > 480
+    await transaction.rollback()
+    await connection.close()
+
+
 async def test_a_locked_row_does_not_delay_the_others(
     records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:
