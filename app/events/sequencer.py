@@ -1,8 +1,8 @@
 """Numbers committed events, on every worker: one of them at a time, whichever has just committed some.
 
 States of an event: written (its transaction runs), committed without a position, numbered. Readers see
-numbered events only. A position is given after the commit of its event, and a later numbering gives higher
-ones. So a reader that goes on behind a position never skips an event that is committed later.
+numbered events only. An event is numbered after its commit (`rules`), and a later numbering gives higher
+positions. So a reader that goes on behind a position never skips an event that is committed later.
 
 Nothing is lost if a worker is killed: each sequencer also looks by itself, once a second.
 """

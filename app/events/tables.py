@@ -3,6 +3,8 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -25,7 +27,7 @@ events = Table(
         "id", BigInteger, nullable=False, autoincrement=False, server_default=text("nextval('event_ids')")
     ),
     time_column("recorded_at"),
-    # The place in the order of events. The sequencer gives it after the commit.
+    # Of an event that was numbered before positions were made of ids.
     Column("position", BigInteger),
     Column("type", Text, nullable=False),
     Column("version", SmallInteger, nullable=False),
@@ -36,9 +38,45 @@ events = Table(
     # Of a batch of meter values instead of `data`; `packed` has its form.
     Column("packed", BYTEA),
     PrimaryKeyConstraint("tenant_id", "id", "recorded_at"),
+    # For the sequencer, which looks behind the last id that is numbered.
     Index("ix_events_unnumbered", "id", postgresql_where=text("position is null")),
     Index("ix_events_position", "tenant_id", "position", postgresql_where=text("position is not null")),
     postgresql_partition_by="RANGE (recorded_at)",
+)
+
+event_numbering = Table(
+    "event_numbering",
+    metadata,
+    # There is one row.
+    Column("is_only", Boolean, primary_key=True, server_default=text("true")),
+    # All ids up to this one are numbered, but the missing ones.
+    Column("last_id", BigInteger, nullable=False),
+    Column("last_position", BigInteger, nullable=False),
+    CheckConstraint("is_only", name="is_only"),
+)
+
+missing_event_ids = Table(
+    "missing_event_ids",
+    metadata,
+    # Ids that had no committed event when a higher id was numbered: their transaction still ran, or it was
+    # rolled back.
+    Column("first_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_id", BigInteger, nullable=False),
+    time_column("noted_at"),
+    # Transactions with a lower number may still commit one of these ids.
+    Column("next_transaction", BigInteger, nullable=False),
+)
+
+late_events = Table(
+    "late_events",
+    metadata,
+    # Events that were committed after the numbering of a higher id. No foreign keys, as above.
+    Column("tenant_id", BigInteger, nullable=False),
+    Column("id", BigInteger, nullable=False, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    time_column("recorded_at"),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    Index("ix_late_events_position", "tenant_id", "position"),
 )
 
 transaction_positions = Table(

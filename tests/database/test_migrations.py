@@ -287,3 +287,43 @@ async def test_packed_rows_are_beside_old_ones_and_samples_survive_the_way_back(
     assert [row[0] for row in await connection.fetch(samples)] == [old, packed]
     assert [row[0] for row in await connection.fetch("select texts from frame_runs")] == [["x"]]
     await connection.close()
+
+
+async def test_events_keep_their_positions_when_new_ones_are_made_of_their_ids(old_url: str) -> None:
+    await _go_to(old_url, "0085", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    insert = """
+        insert into events (id, tenant_id, position, type, version, occurred_at, data)
+        values ($1, 1, $2, 'transaction.started', 1, now(), '{"id": 7}')
+    """
+    await connection.execute("select setval('event_ids', 3), setval('event_positions', 40)")
+    for event_id, position in ((1, None), (2, 40), (3, None)):
+        await connection.execute(insert, event_id, position)
+    positions = "select position from events order by id"
+    await _go_to(old_url, "0087", command.upgrade)
+    assert [row[0] for row in await connection.fetch(positions)] == [41, 40, 42]
+    assert await connection.fetchval("select position from transaction_positions") == 42
+    # A server of before cannot number: an event would have two positions.
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await connection.fetchval("select nextval('event_positions')")
+    assert await connection.fetchval("select nextval('event_ids')") == 43
+    for event_id in (43, 44, 45, 46):
+        await connection.execute(insert, event_id, None)
+    await connection.execute("update event_numbering set last_id = 45, last_position = 45 * 65536 + 1")
+    await connection.execute("insert into missing_event_ids values (43, 44, now(), 0)")
+    await connection.execute("insert into late_events values (1, 43, 45 * 65536 + 1, now())")
+    await connection.execute(
+        "update late_events set recorded_at = (select recorded_at from events where id = 43)"
+    )
+    await _go_to(old_url, "0086", command.downgrade)
+    assert [row[0] for row in await connection.fetch(positions)] == [
+        41,
+        40,
+        42,
+        45 * 65536 + 1,
+        None,
+        45 * 65536,
+        None,
+    ]
+    assert await connection.fetchval("select nextval('event_positions')") == 45 * 65536 + 2
+    await connection.close()

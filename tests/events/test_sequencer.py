@@ -13,9 +13,11 @@ from redis.asyncio.client import PubSub
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import EventsExpired
+from app.events import store
 from app.events.payloads import ConnectorStatusChangedEvent
 from app.events.reader import EventReader
-from app.events.records import NewEvent
+from app.events.records import EventFilter, NewEvent
+from app.events.rules import SPACING
 from app.events.sequencer import Sequencer
 from app.events.signals import EventSignals
 from app.events.store import drop_events, number_events
@@ -93,6 +95,123 @@ async def test_a_commit_that_comes_later_is_numbered_later(
     await transaction.commit()
     await number_events(numbering)
     assert await read_numbers(reader, records.tenant, page.position) == [1]
+    assert await read_numbers(reader, records.tenant) == [2, 1]
+    late = await reader.read(own(records), page.position, 100)
+    assert await reader.newest(own(records)) == late.position
+    of_another_type = EventFilter(types=frozenset({"charge_point.booted"}))
+    assert (await reader.read(own(records), 0, 100, of_another_type)).events == []
+    of_charge_point = EventFilter(charge_points=frozenset({records.record.identity}))
+    assert len((await reader.read(own(records), page.position, 100, of_charge_point)).events) == 1
+    # Found, so it is not looked for any longer.
+    assert not await is_missing(numbering, late.position)
+
+
+async def is_missing(connection: Any, position: int) -> bool:
+    """Tell whether the id of a late event is among those that are looked for."""
+    found: bool = await connection.fetchval(
+        "select exists (select from late_events join missing_event_ids as missing"
+        " on late_events.id between missing.first_id and missing.last_id where position = $1)",
+        position,
+    )
+    return found
+
+
+async def late_events(connection: Any, records: ChargePointRecords, numbers: list[int]) -> None:
+    """Commit events after one with a higher id, the last one, was numbered."""
+    slow = await connection()
+    transaction = slow.transaction()
+    await transaction.start()
+    await insert_events(slow, [event(records, number) for number in numbers[:-1]])
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, numbers[-1])])
+    await number_events(await connection())
+    await transaction.commit()
+
+
+async def test_late_events_are_numbered_in_portions(
+    quiet: None,
+    records: ChargePointRecords,
+    reader: EventReader,
+    connect: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "NUMBERED_AT_ONCE", 2)
+    numbering = await connect()
+    await late_events(connect, records, [1, 2, 3, 4, 5, 6])
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, 7)])
+    counts = []
+    while (numbered := await number_events(numbering)) is not None and not numbered.is_complete:
+        counts.append(numbered.events)
+    assert counts == [2, 2, 2]
+    assert await read_numbers(reader, records.tenant) == [6, 1, 2, 3, 4, 5, 7]
+
+
+async def test_more_late_events_than_have_room_take_a_fresh_id(
+    quiet: None, records: ChargePointRecords, reader: EventReader, connect: Any
+) -> None:
+    numbering = await connect()
+    await late_events(connect, records, [1, 2, 3, 4])
+    await numbering.execute("update event_numbering set last_position = (last_id + 1) * $1 - 3", SPACING)
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, 5)])
+    page = await reader.read(own(records), 0, 10)
+    counts = []
+    while (numbered := await number_events(numbering)) is not None and not numbered.is_complete:
+        counts.append(numbered.events)
+    # Two have room, then an id is taken, and behind it are the rest and what was in order.
+    assert counts == [2, 0]
+    assert await read_numbers(reader, records.tenant) == [4, 1, 2, 3, 5]
+    assert await read_numbers(reader, records.tenant, page.position) == [1, 2, 3, 5]
+
+
+async def test_an_id_is_missing_as_long_as_a_transaction_may_commit_it(
+    quiet: None, records: ChargePointRecords, connect: Any
+) -> None:
+    slow, numbering = await connect(), await connect()
+    await number_events(numbering)
+    transaction = slow.transaction()
+    await transaction.start()
+    await insert_events(slow, [event(records, 1)])
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, 2)])
+    await number_events(numbering)
+    first_id = await numbering.fetchval("select max(first_id) from missing_event_ids")
+    is_kept = "select exists (select from missing_event_ids where first_id = $1)"
+    make_old = "update missing_event_ids set noted_at = now() - interval '11 minutes'"
+    await numbering.execute(make_old)
+    await number_events(numbering)
+    assert await numbering.fetchval(is_kept, first_id)
+    await transaction.rollback()
+    await numbering.execute(make_old.replace("11", "9"))
+    await number_events(numbering)
+    assert await numbering.fetchval(is_kept, first_id)
+    await numbering.execute(make_old)
+    await number_events(numbering)
+    assert not await numbering.fetchval(is_kept, first_id)
+
+
+async def test_events_that_were_numbered_before_come_first_and_their_cursors_go_on(
+    quiet: None, records: ChargePointRecords, reader: EventReader, connect: Any
+) -> None:
+    connection = await connect()
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, number) for number in (1, 2)])
+    # As a server of before has done it.
+    await connection.execute(
+        "update events set position = id - (select min(id) from events where tenant_id = $1) + 1"
+        " where tenant_id = $1",
+        records.tenant.id,
+    )
+    assert await reader.newest(own(records)) == 2
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, number) for number in (3, 4)])
+    await number_events(connection)
+    assert await read_numbers(reader, records.tenant) == [1, 2, 3, 4]
+    assert await read_numbers(reader, records.tenant, after=1) == [2, 3, 4]
+    page = await reader.read(own(records), 1, 2)
+    assert (len(page.events), page.has_more) == (2, True)
+    assert await read_numbers(reader, records.tenant, page.position) == [4]
 
 
 async def test_what_was_rolled_back_or_killed_leaves_a_gap_only(
@@ -127,7 +246,8 @@ async def test_two_sequencers_never_number_at_the_same_time(
     await transaction.rollback()
     again = await number_events(second)
     assert again is not None
-    assert again.positions[own(records)] > numbered.positions[own(records)]
+    # What was rolled back was seen by no reader.
+    assert again.positions == numbered.positions
 
 
 @pytest.mark.slow
@@ -256,9 +376,7 @@ async def test_a_cursor_older_than_what_is_kept_is_refused(
     quiet: None, records: ChargePointRecords, reader: EventReader, connect: Any
 ) -> None:
     connection = await connect()
-    async with records.database.tenant(records.tenant.id) as work:
-        await add_events(work, [event(records, 1)])
-        await add_events(work, [event(records, 2)])
+    await late_events(connect, records, [1, 2])
     await number_events(connection)
     page = await reader.read(own(records), 0, 10)
     first, second = (found.position for found in page.events)
@@ -267,4 +385,7 @@ async def test_a_cursor_older_than_what_is_kept_is_refused(
     with pytest.raises(EventsExpired):
         await reader.read(own(records), first, 10)
     assert await reader.read(own(records), second, 10) == ([], second, False)
+    # That of a late event: the floor is behind it, too.
+    assert second % SPACING
     assert await reader.newest(own(records)) == second
+    assert await connection.fetchval("select count(*) from late_events") == 0
