@@ -15,7 +15,7 @@ SPACING: Final = 1 << 16
 
 
 class Numbering(NamedTuple):
-    """What is numbered: all ids up to `last_id` but the missing ones, and positions up to `last_position`."""
+    """The end of what is numbered: all ids up to `last_id` but the missing ones, and the last position."""
 
     last_id: int
     last_position: int

@@ -21,62 +21,53 @@ NUMBERED_AT_ONCE: Final = 5000
 _LOCK: Final = 7_216_042_715
 _TRY_LOCK: Final = "select pg_try_advisory_xact_lock($1)"
 
-# One statement, so that all of it is of the same moment. Late events first: their ids are lower.
+# One row at least, with what is numbered.
 _LOOK: Final = """
-    with missing as materialized (
-        select first_id, last_id, noted_at < now() - interval '10 minutes'
-            and next_transaction <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint as is_over
-        from missing_event_ids
-    ), late as (
-        select found.* from missing cross join lateral (
-            select * from events
-            where events.id between missing.first_id and missing.last_id and position is null
-            offset 0
-        ) as found
-        where not exists (
-            select from late_events as late
-            where late.tenant_id = found.tenant_id and late.id = found.id
-        )
-        order by found.id limit $1
-    ), in_order as (
-        select * from events where position is null and id > (select last_id from event_numbering)
+    select event_numbering.last_id, last_position, exists (select from missing_event_ids) as has_missing,
+        found.tenant_id, found.id, found.recorded_at,
+        case when type like 'transaction.%' then (data ->> 'id')::integer end as transaction_id
+    from event_numbering left join lateral (
+        select * from events where position is null and id > event_numbering.last_id order by id limit $1
+    ) as found on true
+    order by found.id
+"""
+# One statement, so that all is of the same moment: what is over has no event that is not found here.
+_LOOK_FOR_MISSING: Final = """
+    select first_id, last_id, found.tenant_id, found.id, found.recorded_at,
+        noted_at < now() - interval '10 minutes'
+            and next_transaction <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint as is_over,
+        case when type like 'transaction.%' then (data ->> 'id')::integer end as transaction_id
+    from missing_event_ids left join lateral (
+        select * from events
+        where id between first_id and missing_event_ids.last_id and position is null
+            and not exists (
+                select from late_events
+                where late_events.tenant_id = events.tenant_id and late_events.id = events.id offset 0
+            )
         order by id limit $1
-    ), waiting as (
-        select tenant_id, id, recorded_at,
-            case when type like 'transaction.%' then (data ->> 'id')::integer end as transaction_id
-        from (select * from late union all select * from in_order) as found order by id limit $1
-    )
-    select last_id, last_position,
-        (select array_agg(first_id order by first_id) from missing) as missing_first,
-        (select array_agg(missing.last_id order by first_id) from missing) as missing_last,
-        (select array_agg(is_over order by first_id) from missing) as missing_over,
-        (select array_agg(id order by id) from waiting) as ids,
-        (select array_agg(tenant_id order by id) from waiting) as tenant_ids,
-        (select array_agg(recorded_at order by id) from waiting) as recorded_at,
-        (select array_agg(transaction_id order by id) from waiting) as transaction_ids
-    from event_numbering
+    ) as found on true
+    order by first_id, found.id
 """
 _FRESH_ID: Final = "select nextval('event_ids')"
-_WRITE: Final = """
-    with kept as (
+_ADVANCE: Final = "update event_numbering set last_id = $1, last_position = $2"
+_KEEP: Final = """
+    with late as (
         insert into late_events (tenant_id, id, recorded_at, position)
         select * from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[])
-    ), noted as (
-        insert into missing_event_ids (first_id, last_id, noted_at, next_transaction)
-        select first_id, last_id, now(), pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-        from unnest($5::bigint[], $6::bigint[]) as found (first_id, last_id)
     ), settled as (
-        delete from missing_event_ids where first_id = any($7::bigint[])
-    ),
-    -- Where the change of each transaction is in the order: a poll reads them by it.
-    changed as (
-        insert into transaction_positions (tenant_id, transaction_id, position)
-        select tenant_id, transaction_id, max(position)
-        from unnest($8::bigint[], $9::integer[], $10::bigint[]) as new (tenant_id, transaction_id, position)
-        group by tenant_id, transaction_id
-        on conflict (tenant_id, transaction_id) do update set position = excluded.position
+        delete from missing_event_ids where first_id = any($5::bigint[])
     )
-    update event_numbering set last_id = $11, last_position = $12
+    insert into missing_event_ids (first_id, last_id, noted_at, next_transaction)
+    select first_id, last_id, now(), pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    from unnest($6::bigint[], $7::bigint[]) as found (first_id, last_id)
+"""
+# Where the change of each transaction is in the order: a poll reads them by it.
+_KEEP_CHANGED: Final = """
+    insert into transaction_positions (tenant_id, transaction_id, position)
+    select tenant_id, transaction_id, max(position)
+    from unnest($1::bigint[], $2::integer[], $3::bigint[]) as new (tenant_id, transaction_id, position)
+    group by tenant_id, transaction_id
+    on conflict (tenant_id, transaction_id) do update set position = excluded.position
 """
 
 # Those that are numbered, without the late ones. The form of the conditions is for the planner: with
@@ -195,62 +186,70 @@ async def number_events(connection: Connection) -> Numbered | None:
     async with connection.transaction():
         if not await connection.fetchval(_TRY_LOCK, _LOCK):
             return None
-        row = await connection.fetchrow(_LOOK, NUMBERED_AT_ONCE)
-        if row is None:
-            raise RuntimeError("the table event_numbering has no row")
-        waiting = _CommittedEvents.of(row)
-        before = Numbering(row["last_id"], row["last_position"])
-        is_all = len(waiting.ids) < NUMBERED_AT_ONCE
-        turn = next_turn(before, _missing_of(row), waiting.ids, is_all=is_all)
+        waiting, numbering, missing = await _look(connection)
+        ids = [one.id for one in waiting]
+        turn = next_turn(numbering, missing, ids, is_all=len(ids) < NUMBERED_AT_ONCE)
         if turn.is_full:
-            turn = skipped_to(before, await connection.fetchval(_FRESH_ID))
-        if turn.positions or turn.settled or turn.missing:
-            await _write(connection, waiting, turn)
+            turn = skipped_to(numbering, await connection.fetchval(_FRESH_ID))
+        await _write(connection, waiting, turn)
     # The last position of a tenant is its newest.
-    positions = dict(zip(waiting.tenant_ids, turn.positions, strict=False))
+    positions = {one.tenant_id: position for one, position in zip(waiting, turn.positions, strict=False)}
     return Numbered(positions, len(turn.positions), turn.is_complete)
 
 
-class _CommittedEvents(NamedTuple):
-    """Events to number, by column."""
+class _CommittedEvent(NamedTuple):
+    """An event to number."""
 
-    ids: list[int]
-    tenant_ids: list[TenantId]
-    recorded_at: list[datetime]
-    transaction_ids: list[int | None]
+    id: int
+    tenant_id: TenantId
+    recorded_at: datetime
+    transaction_id: int | None
 
     @classmethod
-    def of(cls, row: Row) -> Self:
+    def all_of(cls, rows: Sequence[Row]) -> list[Self]:
         """Return those that a look has found."""
-        return cls(*(row[name] or [] for name in cls._fields))
+        return [cls(*(row[name] for name in cls._fields)) for row in rows if row["id"] is not None]
 
 
-def _missing_of(row: Row) -> list[MissingIds]:
-    columns = [row[f"missing_{name}"] or [] for name in ("first", "last", "over")]
-    return [MissingIds(*one) for one in zip(*columns, strict=True)]
+async def _look(connection: Connection) -> tuple[list[_CommittedEvent], Numbering, list[MissingIds]]:
+    """Return events to number, the lowest ids first, what is numbered, and what is missing.
+
+    Late events are looked for last: one that has an event behind it must not be seen after that.
+    """
+    rows = await connection.fetch(_LOOK, NUMBERED_AT_ONCE)
+    if not rows:
+        raise RuntimeError("the table event_numbering has no row")
+    waiting = _CommittedEvent.all_of(rows)
+    numbering = Numbering(rows[0]["last_id"], rows[0]["last_position"])
+    if not rows[0]["has_missing"]:
+        return waiting, numbering, []
+    rows = await connection.fetch(_LOOK_FOR_MISSING, NUMBERED_AT_ONCE)
+    missing = dict.fromkeys(MissingIds(row["first_id"], row["last_id"], row["is_over"]) for row in rows)
+    return (_CommittedEvent.all_of(rows) + waiting)[:NUMBERED_AT_ONCE], numbering, list(missing)
 
 
-async def _write(connection: Connection, waiting: _CommittedEvents, turn: Turn) -> None:
-    changed = [
-        (tenant_id, transaction_id, position)
-        for tenant_id, transaction_id, position in zip(
-            waiting.tenant_ids, waiting.transaction_ids, turn.positions, strict=False
+async def _write(connection: Connection, waiting: Sequence[_CommittedEvent], turn: Turn) -> None:
+    late = list(zip(waiting, turn.positions[: turn.late], strict=False))
+    if late or turn.missing or turn.settled:
+        await connection.execute(
+            _KEEP,
+            [one.tenant_id for one, _ in late],
+            [one.id for one, _ in late],
+            [one.recorded_at for one, _ in late],
+            [position for _, position in late],
+            turn.settled,
+            [one.first_id for one in turn.missing],
+            [one.last_id for one in turn.missing],
         )
-        if transaction_id is not None
+    changed = [
+        (one.tenant_id, one.transaction_id, position)
+        for one, position in zip(waiting, turn.positions, strict=False)
+        if one.transaction_id is not None
     ]
-    late = slice(turn.late)
-    await connection.execute(
-        _WRITE,
-        waiting.tenant_ids[late],
-        waiting.ids[late],
-        waiting.recorded_at[late],
-        turn.positions[late],
-        [one.first_id for one in turn.missing],
-        [one.last_id for one in turn.missing],
-        turn.settled,
-        *([one[column] for one in changed] for column in range(3)),
-        *turn.numbering,
-    )
+    if changed:
+        await connection.execute(_KEEP_CHANGED, *zip(*changed, strict=True))
+    if turn.positions or turn.missing:
+        await connection.execute(_ADVANCE, *turn.numbering)
 
 
 class EventReads:
