@@ -45,7 +45,9 @@ _PAST_FRAMES: Final = r"""
     select extract(epoch from at)::bigint, c.tenant_id, c.id, at, '\x01e5'::bytea
     from generate_series(1, $2::int * 2) as number,
         charge_points as c join tenants as t on t.id = c.tenant_id,
-        lateral (select date_trunc('second', now()) - ($2::int * 2 - number) * interval '1 ms' as at)
+        lateral (
+            select date_trunc('second', now()) - ($2::int * 2 - number) * interval '1 ms' as at
+        ) as moment
     where t.slug = $1 and c.identity < 'BENCH-' || lpad($3::int::text, 5, '0')
         and number <= $2::int + mod(abs(hashint8(c.id)), $2::int)
     order by number, c.id
