@@ -70,12 +70,13 @@ _KEEP_CHANGED: Final = """
     on conflict (tenant_id, transaction_id) do update set position = excluded.position
 """
 
-# Those that are numbered, without the late ones. The form of the conditions is for the planner: with
-# `position is null` it could take the index by id, in which the tenants are mixed, and without `offset 0` it
-# could join all events of the tenant before it takes the first ones.
+# Those that are numbered, without the late ones. The form of the conditions is for the planner. With
+# `position is null` it could take the index by id, in which the tenants are mixed. A range of ids would seem
+# short to it, so that it would sort all of them. Without `offset 0` it could join all events before it takes
+# the first ones.
 _IN_ORDER: Final = """
     events.tenant_id = cast(:tenant_id as bigint) and coalesce(events.position, 0) < 1
-    and events.id <= (select last_id from event_numbering)
+    and events.id - (select last_id from event_numbering) < 1
     and not exists (
         select from missing_event_ids as missing
         where events.id between missing.first_id and missing.last_id offset 0

@@ -1,0 +1,66 @@
+"""A page of events, and the newest position, touch few blocks, whatever the past of all tenants."""
+
+import json
+from typing import Any, cast
+
+import asyncpg
+import pytest
+
+from app.database.prepared import Prepared
+from app.events.records import EventFilter
+from app.events.store import EventReads
+from app.storage import Storage
+from app.types import TenantId
+from tests.support.store import ChargePointRecords
+
+pytestmark = pytest.mark.slow
+
+PAST = 60_000
+"""Events of each of two tenants, in turns."""
+_GENERATE = """
+    insert into events (tenant_id, type, version, occurred_at, data)
+    select case number % 2 when 0 then $1::bigint else -1 end, 'charge_point.booted', 1, now(), '{}'
+    from generate_series(1, $2::int * 2) as number
+"""
+
+
+class _Explained:
+    """In the place of the reads: keeps how many blocks a statement touched."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
+        self._connection = connection
+        self.blocks = 0
+
+    def of(self, tenant_id: TenantId) -> Any:
+        return self.run
+
+    async def run(self, statement: Any, values: Any) -> list[Any]:
+        arguments = [values.get(name) for name in statement.names]
+        text = f"explain (analyze, buffers, format json) {statement.text}"
+        [row] = await self._connection.fetch(text, *arguments)
+        plan = json.loads(row[0])[0]["Plan"]
+        self.blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        return [{"position": 0}]
+
+
+async def test_a_page_behind_any_position_touches_few_blocks(
+    records: ChargePointRecords, storage: Storage, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(_GENERATE, records.tenant.id, PAST)
+    await connection.execute("analyze events")
+    while not await storage.sequencer.number():
+        pass
+    explained = _Explained(connection)
+    reads = EventReads(cast(Prepared, explained), TenantId(records.tenant.id))
+    newest = await connection.fetchval("select last_position from event_numbering")
+    blocks = []
+    for after in (0, newest // 2, newest):
+        await reads.page(after, 100, EventFilter())
+        blocks.append(explained.blocks)
+    await reads.newest()
+    blocks.append(explained.blocks)
+    await connection.execute("delete from events where tenant_id in (-1, $1)", records.tenant.id)
+    await connection.close()
+    # Each event of the page, and the two places where it could be said to be late or missing.
+    assert all(one < 1500 for one in blocks), blocks
