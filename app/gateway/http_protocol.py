@@ -336,8 +336,10 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _end(self, watched: AnonymousConnection) -> None:
-        """Say that nothing follows, and close soon."""
+        """Say that nothing follows, and close soon. What has come of a body is forgotten."""
         self._is_over = True
+        if self.cycle is not None:
+            self.cycle.body = b""
         if not self.transport.is_closing():
             if self.transport.can_write_eof():
                 self.transport.write_eof()

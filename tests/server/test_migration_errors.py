@@ -34,14 +34,17 @@ async def test_a_name_that_nobody_has_is_told() -> None:
 
 
 async def test_a_server_without_tls_is_told() -> None:
+    ended = asyncio.Event()
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(8)
         writer.write(b"N")
-        await writer.drain()
         await reader.read()
         writer.close()
+        ended.set()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         told = await _refused(f"postgresql://u:hunter2@127.0.0.1:{port}/d?sslmode=require")
+        await ended.wait()
     assert "rejected SSL upgrade" in told

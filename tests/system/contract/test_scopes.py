@@ -3,6 +3,7 @@
 And each write leaves one entry in the audit.
 """
 
+import asyncio
 from typing import get_args
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.operations import Operation
 from tests.system.contract.conftest import OwnedResources, make_owned
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+_PATIENCE_S = 6.0
 OPEN = {200, 201, 202, 204, 409}
 HANDED_ON: dict[str, tuple[Scope, ...]] = {
     "create_api_key": ("read",),
@@ -55,6 +57,10 @@ async def test_its_own_scope_alone_opens_a_route_and_a_write_leaves_one_entry_of
         body = operation.request(**owned.named)
         before = await newest_entry(api)
         response = await api.call(operation.method, operation.filled(owned.values), token, **body)
+        if response.status_code == 503:
+            # Server and client share this process. If that is slow, Redis counts as away for a moment.
+            await asyncio.sleep(_PATIENCE_S)
+            response = await api.call(operation.method, operation.filled(owned.values), token, **body)
         assert response.status_code in OPEN, (operation, response.text)
         entries = await entries_behind(api, before)
         is_write = operation.method != "get" and operation.scope != "read" and response.status_code < 400
