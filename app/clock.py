@@ -109,8 +109,10 @@ _TEXT = re.compile(
         \s*(?:(?P<zulu>[Zz])|(?P<sign>[+-])(?P<zone_hour>\d{1,2}):?(?P<zone_minute>\d{2})?)?""",
     re.VERBOSE | re.ASCII,
 )
+_MILLISECOND_DIGITS = 13
 _UNIX = re.compile(r"(?P<second>[1-9]\d{9})(?P<millisecond>\d{3})?(?:[.]\d*)?", re.ASCII)
-"""Seconds or milliseconds since 1970, of the years 2001 to 2286. Any other number may be something else."""
+"""Seconds or milliseconds since 1970, of the years 2001 to 2286; a fraction is cut off. Any other number may
+be something else."""
 
 
 def parse_time(text: str, zone: tzinfo = UTC) -> datetime | None:
@@ -123,8 +125,9 @@ def parse_time(text: str, zone: tzinfo = UTC) -> datetime | None:
     and infinite in PostgreSQL.
     """
     try:
-        # Nearly every text is read here, by the C parser. It costs a tenth of the pattern below.
-        moment = datetime.fromisoformat(text)
+        # Nearly every text is read here, by the C parser. It costs a tenth of the pattern below. It would
+        # take some numbers of milliseconds for a day of the year 1796.
+        moment = datetime.fromisoformat("" if text.isdigit() and len(text) == _MILLISECOND_DIGITS else text)
         if moment.tzinfo is not UTC:
             moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -14,6 +14,12 @@ Result = TypeVar("Result")
 PUBLIC: Final = TenantId(0)
 """The turn that all callers without a key share, as if they were one tenant."""
 
+OWN: Final = TenantId(-1)
+"""The turn of what the server itself has to compute."""
+
+PASSWORDS: Final = TenantId(-2)
+"""The turn of people who log in."""
+
 _REST_OF_PUBLIC: Final = 4.0
 """After a computation for strangers the next one waits this many times its CPU time, so that all of them
 together take a fifth of a core at most."""
@@ -41,11 +47,17 @@ async def compute(tenant_id: TenantId, work: Callable[[], Result]) -> Result:
         finally:
             spent_s = time.thread_time() - begun
 
-    try:
-        return await loop.run_in_executor(_THREAD, measured)
-    finally:
+    def end_turn(_: asyncio.Future[Result]) -> None:
         if tenant_id == PUBLIC:
-            # The answer does not wait for that.
             loop.call_later(spent_s * _REST_OF_PUBLIC, turn.release)
         else:
             turn.release()
+
+    try:
+        running = loop.run_in_executor(_THREAD, measured)
+    except BaseException:
+        turn.release()
+        raise
+    # The turn lasts as long as the work, also if the caller does not wait for it any longer.
+    running.add_done_callback(end_turn)
+    return await asyncio.shield(running)

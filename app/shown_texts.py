@@ -9,5 +9,11 @@ def shown_text(text: str) -> str:
     """Return a text without secrets: passwords, keys, and the tokens of its URLs."""
     wrapped = orjson.dumps({"data": text.encode("utf-8", "replace").decode()}).decode()
     shown = redact(wrapped)
-    found: str = text if shown == wrapped else orjson.loads(shown)["data"]
+    if shown == wrapped:
+        return text
+    try:
+        found: str = orjson.loads(shown)["data"]
+    except ValueError:
+        # Too large to be looked at: then it is hidden as a whole.
+        return shown
     return found

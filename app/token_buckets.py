@@ -52,15 +52,15 @@ class TokenBuckets:
         return self._size if bucket is None else self._level(bucket, now)
 
     def take(self, key: tuple[str, ...], now: float, weight: float = 1.0) -> None:
-        """Take `weight` tokens. Attempts that overlap may take a bucket below zero, by a minute at most."""
+        """Take `weight` tokens. Attempts that overlap may take a bucket below zero, by its size at most."""
         bucket = self._buckets.get(key)
         tokens = self._size if bucket is None else self._level(bucket, now)
-        self._keep(key, _Bucket(max(tokens - weight, -float(self.per_minute)), now))
+        self._keep(key, _Bucket(max(tokens - weight, -self._size), now))
 
     def lower(self, key: tuple[str, ...], now: float, tokens: float) -> None:
         """Leave a bucket with `tokens` at most, because other workers have taken from it, too."""
         if tokens < self.remaining(key, now):
-            self._keep(key, _Bucket(max(tokens, -float(self.per_minute)), now))
+            self._keep(key, _Bucket(max(tokens, -self._size), now))
 
     def _keep(self, key: tuple[str, ...], bucket: _Bucket) -> None:
         self._buckets.pop(key, None)

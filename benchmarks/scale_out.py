@@ -26,6 +26,7 @@ WORKERS: Final = (1, 2, 4)
 HOSTS: Final = ("127.0.0.1", "127.0.0.2")
 SAME_WORKER: Final = "same_worker"
 WAYS: Final = (SAME_WORKER, "other_worker", "other_host")
+_ACCEPTED_WITHIN_S: Final = 10.0
 _LOOK_S: Final = 0.01
 _MOST_TRIES: Final = 100
 
@@ -193,9 +194,10 @@ async def _client_of_each_worker(stack: AsyncExitStack, server: Server, token: s
         client = await stack.enter_async_context(HttpClient.connected(server.host, server.port, token))
         after = before
         # Another process sends no event when it accepts, so this polls.
-        while after == before:
-            await asyncio.sleep(_LOOK_S)
-            after = connections_of(server.processes, server.port)
+        async with asyncio.timeout(_ACCEPTED_WITHIN_S):
+            while after == before:
+                await asyncio.sleep(_LOOK_S)
+                after = connections_of(server.processes, server.port)
         found.setdefault(_grown(before, after), client)
         if len(found) == 2:
             return found

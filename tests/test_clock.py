@@ -35,6 +35,11 @@ _NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
         pytest.param("1769860800", _NOON, id="seconds since 1970"),
         pytest.param("1769860800.0", _NOON, id="a double of seconds since 1970"),
         pytest.param("1769860800250", _NOON.replace(microsecond=250000), id="milliseconds since 1970"),
+        pytest.param(
+            "1796012312345",
+            datetime(2026, 11, 30, 4, 18, 32, 345000, UTC),
+            id="milliseconds that could be a day of 1796",
+        ),
         pytest.param("2026-01-31T12:00Z", _NOON, id="no seconds"),
         pytest.param("2026-01-31T12:00:00.123456789Z", _NOON.replace(microsecond=123456), id="nanoseconds"),
         pytest.param("2026-01-31T12:00:00,5Z", _NOON.replace(microsecond=500000), id="comma"),

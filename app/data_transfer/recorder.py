@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from app.clock import Clock
-from app.computation import PUBLIC, compute
+from app.computation import OWN, compute
 from app.data_transfer.records import NewTransfer
 from app.data_transfer.rules import kept_data
 from app.data_transfer.store import add_transfers, expire_transfers, prune_transfers
@@ -85,7 +85,7 @@ class TransferRecorder:
             self._characters = 0
             if not waiting:
                 return
-            shown = await compute(PUBLIC, lambda: [_without_secrets(one) for one in waiting])
+            shown = await compute(OWN, lambda: [_without_secrets(one) for one in waiting])
             try:
                 async with self._database.platform() as work:
                     await add_transfers(work, shown)

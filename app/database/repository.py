@@ -40,7 +40,7 @@ def in_microseconds(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement
     """Return columns of which each time is microseconds since 1970, with `_us` behind its name.
 
     The driver takes 0.4 us to make a `datetime`, and a page has hundreds of them. `date_part` is exact
-    until the year 2255.
+    until the year 2100.
     """
     return [_in_microseconds(column) if isinstance(column.type, DateTime) else column for column in columns]
 

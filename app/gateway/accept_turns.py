@@ -23,6 +23,9 @@ class Newcomer(Protocol):
     def refuse(self) -> None:
         """Close it, because too many wait."""
 
+    def close(self) -> None:
+        """Close it, because the worker stops."""
+
 
 class AcceptTurns:
     """The turns of one worker."""
@@ -41,7 +44,7 @@ class AcceptTurns:
         return self._count
 
     def come(self, loop: asyncio.AbstractEventLoop, address: str, newcomer: Newcomer, room: int) -> bool:
-        """Begin a connection, or let it wait for a turn of its address. Return whether it has begun.
+        """Begin a connection, or let it wait for a turn of its address. Return whether it had its turn.
 
         room: how many may wait. If there are more, the oldest one of a crowd is refused; without a crowd it
         is the newcomer.
@@ -66,15 +69,23 @@ class AcceptTurns:
             self._crowds[address] = None
         return False
 
-    def refuse_all(self) -> None:
-        """Refuse those that wait."""
+    def close_all(self) -> None:
+        """Close those that wait."""
         while self._waiting:
-            self._pop(next(iter(self._waiting))).refuse()
+            self._pop(next(iter(self._waiting))).close()
 
     def _give(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the turns that have come, and wait for the next one."""
         now = loop.time()
         self._next_at = max(self._next_at, now - _BURST_S)
+        try:
+            self._give_until(now)
+        finally:
+            # Also after a defect of one connection, which must not end the turns of all.
+            if self._waiting:
+                loop.call_at(max(now, self._next_at), self._give, loop)
+
+    def _give_until(self, now: float) -> None:
         looks = 0
         while self._waiting and self._next_at <= now and looks < _LOOKS:
             address = next(iter(self._waiting))
@@ -88,8 +99,6 @@ class AcceptTurns:
                 self._next_at += self._interval_s
                 if address in self._waiting:
                     self._waiting.move_to_end(address)
-        if self._waiting:
-            loop.call_at(max(now, self._next_at), self._give, loop)
 
     def _pop(self, address: str) -> Newcomer:
         """Take the oldest connection of an address that has one."""

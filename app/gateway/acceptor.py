@@ -33,6 +33,7 @@ _PAUSE_S: Final = 0.2
 _LOOK_S: Final = 5.0
 """Seconds between two looks at the files of certificates."""
 
+Address = tuple[str, int]
 MakeProtocol = Callable[[], ChargePointHttpProtocol]
 
 
@@ -138,18 +139,18 @@ class Acceptor:
                 self._pause = loop.call_later(_PAUSE_S, self._watch)
                 return
             accepted.setblocking(False)
-            self._receive(accepted, peer[0])
+            self._receive(accepted, (peer[0], peer[1]))
 
-    def _receive(self, accepted: socket.socket, peer: str) -> None:
+    def _receive(self, accepted: socket.socket, peer: Address) -> None:
         if self._proxy is None:
             self._arrive(accepted, peer, None)
-        elif not is_trusted(peer, self._proxy.trusted):
-            self._anonymous.count("proxy_header", peer)
+        elif not is_trusted(peer[0], self._proxy.trusted):
+            self._anonymous.count("proxy_header", peer[0])
             accepted.close()
         else:
             stage = _HeaderStage(accepted, peer, self._proxy.certificates, self._anonymous, self._header_read)
             self._stages.add(stage)
-            stage.start(len(self._stages))
+            stage.start(len(self._connections) + len(self._stages))
 
     def _header_read(self, stage: "_HeaderStage", origin: Origin | None) -> None:
         """Go on with a connection whose header was read. origin: None if there is no valid header."""
@@ -157,10 +158,11 @@ class Acceptor:
         if origin is None:
             stage.socket.close()
         else:
-            self._arrive(stage.socket, origin.client[0] if origin.client else stage.peer, origin)
+            self._arrive(stage.socket, origin.client or stage.peer, origin)
 
-    def _arrive(self, accepted: socket.socket, address: str, origin: Origin | None) -> None:
-        self._anonymous.arrive(address, _Accepted(self, accepted, address, origin), len(self._connections))
+    def _arrive(self, accepted: socket.socket, client: Address, origin: Origin | None) -> None:
+        newcomer = _Accepted(self, accepted, client[0], origin)
+        self._anonymous.arrive(*client, newcomer, len(self._connections))
 
     def serve(self, accepted: socket.socket, origin: Origin | None) -> None:
         """Begin with TLS or HTTP.
@@ -209,8 +211,12 @@ class _Accepted:
         return False
 
     def refuse(self) -> None:
-        """Close it."""
+        """Close it, and count it."""
         self._acceptor.note_refused(self._address)
+        self._socket.close()
+
+    def close(self) -> None:
+        """Close it."""
         self._socket.close()
 
 
@@ -242,7 +248,7 @@ class _HeaderStage:
     def __init__(
         self,
         accepted: socket.socket,
-        peer: str,
+        peer: Address,
         certificates: bool,
         anonymous: AnonymousConnections,
         done: Callable[["_HeaderStage", Origin | None], None],
@@ -261,7 +267,7 @@ class _HeaderStage:
     def start(self, open_now: int) -> None:
         """Read as soon as something comes. open_now: such stages of the worker."""
         transport = cast(asyncio.Transport, self)
-        self._watched = self._anonymous.enter(transport, FlowControl(transport), self.peer, open_now)
+        self._watched = self._anonymous.enter(transport, FlowControl(transport), self.peer[0], open_now)
         if self._watched is None:
             self._end(None)
         else:
@@ -308,7 +314,7 @@ class _HeaderStage:
         self._end(origin)
 
     def _refuse(self) -> None:
-        self._anonymous.count("proxy_header", self.peer)
+        self._anonymous.count("proxy_header", self.peer[0])
         self._end(None)
 
     def _end(self, origin: Origin | None) -> None:

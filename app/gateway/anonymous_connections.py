@@ -10,13 +10,12 @@ import resource
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from app.gateway.accept_turns import AcceptTurns, Newcomer
-from app.gateway.limiter import Network, network_of
+from app.gateway.limiter import Network, is_trusted, network_of
 from app.logs import get_logger
 from app.long_transfers import STALL_S
 from app.metrics import LIMITS_HIT
@@ -84,7 +83,8 @@ class AnonymousConnection:
 
     deadline: when it is closed, unless its peer goes on, on the clock of the loop; None: its peer waits for
     us. flow: tells whether we have stopped to read. is_transfer: a route has let it transfer a file, so it is
-    not counted. is_slowed: it is not read for a moment, because its address sends too many requests.
+    not counted. is_of_proxy: a trusted proxy has it, so it may serve many clients. is_known: its client has
+    shown a valid key. is_slowed: it is not read for a moment, because its address sends too many requests.
     held_bytes, held_since: the memory that its request and answer take, and since when.
     """
 
@@ -94,6 +94,8 @@ class AnonymousConnection:
     arrived_at: float
     deadline: float | None = field(default=None)
     is_transfer: bool = field(default=False)
+    is_of_proxy: bool = field(default=False)
+    is_known: bool = field(default=False)
     is_slowed: bool = field(default=False)
     held_bytes: int = field(default=0)
     held_since: float = field(default=0.0)
@@ -123,19 +125,20 @@ class AnonymousConnections:
         """The memory that all of them take by what they have sent, and by answers that they do not read."""
         return self._held_bytes
 
-    def arrive(self, peer: str, newcomer: Newcomer, open_now: int) -> None:
+    def arrive(self, peer: str, port: int, newcomer: Newcomer, open_now: int) -> None:
         """Let a connection that was accepted be read: now, or at its turn, because too many come at once.
 
-        open_now: as for `enter`.
+        peer, port: of the client; open_now: as for `enter`.
         """
-        address = network_of(peer)
+        # Each connection of a proxy may be that of another client, so each has turns of its own.
+        address = f"{peer} {port}" if is_trusted(peer, self.limits.proxies) else network_of(peer)
         room = min(self.limits.connections, self._most() - open_now)
         if not self._turns.come(asyncio.get_running_loop(), address, newcomer, room):
             _ACCEPT_RATE.inc()
 
     def refuse_waiting(self) -> None:
         """Close the connections that wait for their turn, because the worker stops."""
-        self._turns.refuse_all()
+        self._turns.close_all()
 
     def enter(
         self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int
@@ -156,6 +159,7 @@ class AnonymousConnections:
             self.count(lacking, address)
             return None
         connection = AnonymousConnection(transport, flow, address, now, now + self.limits.head_s)
+        connection.is_of_proxy = is_trusted(peer, self.limits.proxies)
         self._connections[connection] = None
         self._of_address[address] += 1
         self._crowds += self._of_address[address] == self.limits.per_address + 1
@@ -200,8 +204,8 @@ class AnonymousConnections:
             self._free_bytes(asyncio.get_running_loop().time())
 
     def pause_after_request(self, connection: AnonymousConnection) -> float:
-        """Count a request without a key. Return for how many seconds its connection is not read after it."""
-        if self.is_of_proxy(connection):
+        """Count a request of a stranger. Return for how many seconds its connection is not read after it."""
+        if connection.is_known or connection.is_of_proxy:
             return 0.0
         key, now = (connection.address,), asyncio.get_running_loop().time()
         self._requests.take(key, now)
@@ -209,10 +213,6 @@ class AnonymousConnections:
         if pause_s > 0.0:
             LIMITS_HIT.labels("anonymous_requests").inc()
         return min(pause_s, _LONGEST_PAUSE_S)
-
-    def is_of_proxy(self, connection: AnonymousConnection) -> bool:
-        """Tell whether a trusted proxy has the connection, so that it may serve many clients."""
-        return bool(self.limits.proxies) and _is_in(connection.address, self.limits.proxies)
 
     def linger(self, connection: AnonymousConnection) -> None:
         """Close a connection soon: if it were closed with bytes unread, its peer would lose our answer."""
@@ -285,7 +285,7 @@ class AnonymousConnections:
                 ):
                     self.count("connections_per_address", connection.address)
                     overdue.append(connection)
-        self._end(loop, overdue)
+        self._abort_some(loop, overdue)
         for limit, closed in self._cut_off.items():
             _LOG.warning(
                 "connections_cut_off", limit=limit, count=closed, last_remote=self._last_of.get(limit)
@@ -293,14 +293,15 @@ class AnonymousConnections:
         self._cut_off.clear()
         self._last_of.clear()
 
-    def _end(self, loop: asyncio.AbstractEventLoop, overdue: list[AnonymousConnection]) -> None:
+    def _abort_some(self, loop: asyncio.AbstractEventLoop, overdue: list[AnonymousConnection]) -> None:
         """Close connections, a few in each step of the event loop: a thousand at once would hold it up."""
         for connection in overdue[:_ABORTS_PER_STEP]:
             # Meanwhile it may have gone on, or logged in.
-            if connection in self._connections and _waits_for_peer(connection):
+            is_idle = connection.deadline is not None and _waits_for_peer(connection)
+            if connection in self._connections and is_idle:
                 self._abort(connection)
         if len(overdue) > _ABORTS_PER_STEP:
-            loop.call_soon(self._end, loop, overdue[_ABORTS_PER_STEP:])
+            loop.call_soon(self._abort_some, loop, overdue[_ABORTS_PER_STEP:])
 
     def _is_crowd(self, address: str) -> bool:
         return self._of_address[address] > self.limits.per_address
@@ -313,7 +314,7 @@ class AnonymousConnections:
             or now - connection.arrived_at <= _GRACE_S
         ):
             return False
-        return not self.is_of_proxy(connection)
+        return not connection.is_of_proxy
 
     def _abort(self, connection: AnonymousConnection) -> None:
         self.leave(connection)
@@ -334,12 +335,3 @@ def _waits_for_peer(connection: AnonymousConnection) -> bool:
     One that is slowed down counts as such, too: it must not keep its place before those who wait for nothing.
     """
     return connection.is_slowed or connection.flow.write_paused or not connection.flow.read_paused
-
-
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        # The /64 of an IPv6 address is its first address here.
-        parsed = ip_address(address.partition("/")[0])
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)

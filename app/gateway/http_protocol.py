@@ -8,13 +8,13 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
+from app.client_connections import KNOWN_CLIENT, LAST_REQUEST
 from app.gateway.anonymous_connections import AnonymousConnection, AnonymousConnections
 from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
 from app.gateway.proxy_protocol import Origin
 from app.gateway.request_heads import address_of, content_length, lacks_connection
 from app.gateway.sockets import limit_unsent
 from app.gateway.tls_failures import TLS_FAILED, failure_reason
-from app.last_requests import EXTENSION as LAST_REQUEST
 from app.long_transfers import EXTENSION as LONG_TRANSFER
 from app.long_transfers import upload_deadline
 from app.metrics import TLS_FAILURES
@@ -68,8 +68,6 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         """The client, if a trusted proxy has told it."""
         self._is_completed = False
         self._is_over = False
-        self._is_last_request = False
-        self._pause_s = 0.0
         self._in_body = False
         self._body_left: int | None = None
         self._unread_bytes = 0
@@ -146,8 +144,10 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         # The type of uvicorn allows objects only. The specification of ASGI leaves it to the extension.
         extensions: dict[str, Any] = {
             LONG_TRANSFER: self._begin_long_transfer,
-            LAST_REQUEST: self._end_after_answer,
+            KNOWN_CLIENT: self._note_known_client,
         }
+        if self.watched is not None and not self.watched.is_of_proxy:
+            extensions[LAST_REQUEST] = True
         self.scope["extensions"] = extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -163,8 +163,6 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._unread_bytes = self._discarded_bytes = 0
         self._body_left = content_length(self.headers)
         self._wait_for_peer(self._anonymous.limits.request_s)
-        if self.watched is not None and all(name != b"authorization" for name, _ in self.headers):
-            self._pause_s = self._anonymous.pause_after_request(self.watched)
         if self._lines > HEAD_LIMIT_LINES:
             self._is_over = True
         elif not (
@@ -208,9 +206,6 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
-        if self._is_last_request and self.watched is not None:
-            self._end(self.watched)
-            return
         if self.watched is not None and self.watched.is_transfer:
             self.watched.is_transfer = False
             if self._in_body:
@@ -221,8 +216,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             self._hold()
         super().on_response_complete()
         self._expect_next()
-        if self._pause_s > 0.0 and not self.pipeline:
-            self._slow_down()
+        if self.watched is not None and not self.transport.is_closing():
+            self._slow_down(self.watched)
 
     # Bytes
 
@@ -314,38 +309,31 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         if self.watched is None or not is_silent:
             self.transport.close()
             return
+        if cycle is not None:
+            cycle.body = bytearray()
         if answer:
             self.transport.write(answer)
-        self._end(self.watched)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._anonymous.linger(self.watched)
 
-    def _end_after_answer(self) -> None:
-        """Close the connection after the answer to the present request, unless a proxy shares it."""
-        self._is_last_request = self.watched is not None and not self._anonymous.is_of_proxy(self.watched)
+    def _note_known_client(self) -> None:
+        """Count no further requests of this connection as those of a stranger: its key has limits itself."""
+        if self.watched is not None:
+            self.watched.is_known = True
 
-    def _slow_down(self) -> None:
-        """Do not read the next request for a moment, because the address sends too many."""
-        if self.watched is not None and not self.transport.is_closing():
-            self.watched.is_slowed = True
+    def _slow_down(self, watched: AnonymousConnection) -> None:
+        """Count a request. If its address sends too many, do not read the next one for a moment."""
+        pause_s = self._anonymous.pause_after_request(watched)
+        if pause_s > 0.0 and not self.pipeline and not self._in_body:
+            watched.is_slowed = True
             self.flow.pause_reading()
-            self.loop.call_later(self._pause_s, self._speed_up, self.watched)
-        self._pause_s = 0.0
+            self.loop.call_later(pause_s, self._speed_up, watched)
 
     def _speed_up(self, watched: AnonymousConnection) -> None:
         watched.is_slowed = False
-        if not self.transport.is_closing():
+        if not self._is_over and not self.transport.is_closing():
             self.flow.resume_reading()
-
-    def _end(self, watched: AnonymousConnection) -> None:
-        """Say that nothing follows, and close soon. What has come of a body is forgotten."""
-        self._is_over = True
-        if self.cycle is not None:
-            self.cycle.body = b""
-        if not self.transport.is_closing():
-            if self.transport.can_write_eof():
-                self.transport.write_eof()
-            # What comes of a body is thrown away.
-            self.flow.resume_reading()
-        self._anonymous.linger(watched)
 
     def _linger(self, size: int) -> None:
         """Throw away what comes after a refusal, and stop to read when that is much."""

@@ -287,7 +287,7 @@ class Session:
         counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
-        """Let a charge point send records and large frames if it is or was registered."""
+        """Let a charge point send all messages if it is accepted, and large frames if it was so once."""
         self._conversation.is_accepted = self.connection.registration_status == "Accepted"
         if self.connection.registration_status == "Accepted" or self.connection.accepted_before:
             self._conversation.register()

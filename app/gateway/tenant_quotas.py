@@ -4,6 +4,7 @@ Nothing is refused: a billing record that waits in the buffers of a socket comes
 arrives; a look at the counts four times a second costs nothing for a charge point that is silent.
 """
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,6 @@ from app.token_buckets import TokenBuckets
 from app.types import TenantId
 
 _LONGEST_PAUSE_S: Final = 10.0
-"""Half of it more is still shorter than the time in which the answer to a ping must be read."""
 _TOLD_EVERY_S: Final = 60.0
 _TENANTS: Final = 1_000_000
 _BURST_S: Final = 5.0
@@ -35,11 +35,14 @@ class Counted:
 
 
 def spread(pause_s: float, count: int) -> list[float]:
-    """Return pauses of that length on average, which end one after another.
+    """Return pauses of that length on average, which end one after another, in random order.
 
     What many charge points send when they go on together would hold up everybody else.
     """
-    return [pause_s * (0.5 + (place + 0.5) / count) for place in range(count)]
+    pauses = [pause_s * (0.5 + (place + 0.5) / count) for place in range(count)]
+    # Else the same ones would always have the longest pauses.
+    random.shuffle(pauses)
+    return pauses
 
 
 class TenantQuotas:
@@ -63,6 +66,8 @@ class TenantQuotas:
         self._frames = frames
         self._clock = clock
         self._quota_reached = quota_reached
+        # Half of it more, see `spread`, is still shorter than the time in which a pong must be read.
+        self._longest_pause_s = min(_LONGEST_PAUSE_S, settings.ping_timeout_s / 2)
         self._counters: dict[TenantId, Counters] = {}
         self._told_at: dict[tuple[TenantId, str], float] = {}
         self._messages = TokenBuckets(settings.messages_of_tenant_per_minute, _TENANTS, _BURST_S)
@@ -91,7 +96,7 @@ class TenantQuotas:
                 yield Counted(frames_in, frames_out, answered)
             pause_s = self._pause_s(tenant_id, frames_in, bytes_in, now)
             if pause_s > 0.0:
-                slow_down(tenant_id, min(pause_s, _LONGEST_PAUSE_S))
+                slow_down(tenant_id, min(pause_s, self._longest_pause_s))
 
     def _pause_s(self, tenant_id: TenantId, frames: int, size: int, now: float) -> float:
         key, longest_s = (str(tenant_id),), 0.0

@@ -321,19 +321,24 @@ class _ForkServer:
             self._give_up()
         if self._control is not None:
             return self._control
-        self._control, theirs = socket.socketpair()
-        self._control.setblocking(False)
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "app.server.fork_server",
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-                env={**os.environ, **self._settings.environment()},
-                start_new_session=True,
-            )
-        return self._control
+        control, theirs = socket.socketpair()
+        control.setblocking(False)
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "app.server.fork_server",
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    env={**os.environ, **self._settings.environment()},
+                    start_new_session=True,
+                )
+        except BaseException:
+            control.close()
+            raise
+        self._control = control
+        return control
 
 
 async def _stop_worker(worker: _Worker, life: "asyncio.Task[bool]", kill_after_s: float) -> None:

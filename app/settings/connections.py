@@ -74,7 +74,7 @@ class ConnectionSettings(SettingsGroup):
     # Bytes that a worker holds for them together: parts of requests, and answers that are not read. If there
     # are more, those are closed that have taken the most for the longest time.
     anonymous_bytes: int = Field(default=25_165_824, ge=1_048_576, le=1_099_511_627_776)
-    # Requests without an API key per minute from one address, in one worker; those of ten seconds may come at
+    # Requests without a valid key per minute from one address, in one worker; those of ten seconds may come at
     # once. Beyond it their connections are read more slowly. Nothing is refused. A proxy in `trusted_proxies`
     # has no such limit.
     anonymous_requests_per_minute: int = Field(default=3_000, ge=60, le=1_000_000_000)

@@ -152,8 +152,9 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
         for name in type(self).model_fields:
             value = getattr(self, name)
             if value is not None:
+                # An empty variable would be as if it were not set.
                 values[variable_of(name)] = (
-                    ",".join(map(str, value)) if isinstance(value, list) else str(value)
+                    ",".join(map(str, value)) or "[]" if isinstance(value, list) else str(value)
                 )
         return values
 

@@ -203,9 +203,15 @@ class Attachment(Input):
 
 
 def _without_secrets(payload: Any) -> Any:
-    text = json.dumps(payload)
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     shown = redact(text)
-    return payload if shown == text else json.loads(shown)
+    if shown == text:
+        return payload
+    try:
+        return json.loads(shown)
+    except ValueError:
+        # Too large or too deep to be looked at: then it is hidden as a whole.
+        return shown
 
 
 def _without_secrets_in_text(text: str | None) -> str | None:
@@ -262,7 +268,11 @@ class EvidenceFrame(Resource):
         if packed is None:
             return None
         kept = unpack(packed)
-        return cls(frame=redact(kept.frame), deviations=kept.deviations)
+        frame = redact(kept.frame)
+        if frame == kept.frame:
+            return cls(frame=frame, deviations=kept.deviations)
+        # What they quote was looked at by the rules of its day.
+        return cls(frame=frame, deviations=[_without_secrets(one) for one in kept.deviations])
 
 
 class FlagMeaning(Resource):

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.computation import PUBLIC, compute
+from app.computation import PASSWORDS, compute
 from app.errors import TooManyRequests
 from app.metrics import LIMITS_HIT
 
@@ -52,7 +52,7 @@ class Passwords:
             raise TooManyRequests("Too many people log in at this moment.", _BUSY_S)
         self._waiting += 1
         try:
-            return await compute(PUBLIC, work)
+            return await compute(PASSWORDS, work)
         finally:
             self._waiting -= 1
 

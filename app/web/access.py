@@ -14,6 +14,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from app.acting import begin_act
+from app.client_connections import note_known_client
 from app.errors import Forbidden, NotFound
 from app.types import Scope, TenantId
 from app.web.exchange import call_at_answer, restrict_origins, tell_limits
@@ -124,10 +125,11 @@ class _ApiKey(SecurityBase):
         """
         authentication, address = _authentication_of(request)
         principal = await _verify(request, authentication, address)
-        caller = principal.prefix if principal.tenant_id is None else str(principal.tenant_id)
-        call_at_answer(request.scope, await authentication.turns.take(caller))
+        note_known_client(request.scope)
         counted = CountedRequest(principal.prefix, address, principal.tenant_id if commands else None)
         tell_limits(request.scope, await authentication.count(counted))
+        caller = principal.prefix if principal.tenant_id is None else str(principal.tenant_id)
+        call_at_answer(request.scope, await authentication.turns.take(caller))
         return principal
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from app.last_requests import end_after_answer
+from app.client_connections import may_be_last
 
 ANY_ORIGIN: Final = "*"
 REQUEST_ID_BYTES: Final = 16
@@ -101,9 +101,9 @@ async def answer_exchange(application: ASGIApp, scope: Scope, receive: Receive, 
         if message["type"] == "http.response.start":
             if exchange.answering is not None:
                 exchange.answering()
-            if message["status"] == HTTPStatus.TOO_MANY_REQUESTS:
-                end_after_answer(scope)
             headers = [*message.get("headers", ()), (b"request-id", request_id)]
+            if message["status"] == HTTPStatus.TOO_MANY_REQUESTS and may_be_last(scope):
+                headers.append((b"connection", b"close"))
             headers += [(name.lower().encode(), text.encode()) for name, text in exchange.limits.items()]
             if is_shared:
                 headers += _sharing(exchange.allowed_origins, origin)

@@ -44,6 +44,15 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
     return bytes(content)
 
 
+async def skip_body(request: Request, limit_bytes: int) -> None:
+    """Throw the body away, up to a limit."""
+    skipped = 0
+    async for chunk in request.stream():
+        skipped += len(chunk)
+        if skipped > limit_bytes:
+            return
+
+
 def require_json(request: Request) -> None:
     """Refuse a body that does not say that it is JSON.
 

@@ -210,8 +210,8 @@ def _allowed_methods(request: Request) -> list[str]:
 
 def _is_served_without_slash(request: Request) -> bool:
     """Say whether the path is one of a route but for slashes at its end, whatever the method."""
-    path = request.url.path
-    if not path.endswith("/") or path.startswith("//"):
+    path = request.scope["path"]
+    if not request.scope["raw_path"].endswith(b"/") or path.startswith("//"):
         return False
     return match_of(request.app, {**request.scope, "path": path.rstrip("/")}) is not Match.NONE
 

@@ -71,7 +71,7 @@ class RouteIndex(BaseRoute):
         routes = self._router.routes
         for place, route in enumerate(routes):
             if route is not self:
-                for segments in {segments_of(template) for template in _templates(route)}:
+                for segments in {template_segments(template) for template in _templates(route)}:
                     self._by_segments[segments].append((place, route))
         self._indexed = len(routes)
 
@@ -89,13 +89,19 @@ def match_of(app: FastAPI, scope: Scope) -> Match:
 
 
 def install_route_index(app: FastAPI) -> None:
-    """Put the index before the routes of an application. It sees those, too, that are added later."""
+    """Put the index before the routes of an application. It sees those, too, that are put behind it later."""
     app.router.routes.insert(0, RouteIndex(app.router))
 
 
+def template_segments(template: str) -> Segments:
+    """Return the segments by which the paths of a template are looked up."""
+    # A variable for the rest of a path may hold any number of them.
+    return segments_of(template.partition(_REST_OF_PATH)[0])
+
+
 def segments_of(path: str) -> Segments:
-    """Return the segments of a path, or of the template of one, by which it is looked up."""
-    parts = path.partition(_REST_OF_PATH)[0].split("/", 5)
+    """Return the segments by which a path is looked up."""
+    parts = path.split("/", 5)
     first, second, fourth = (
         parts[place] if place < len(parts) and "{" not in parts[place] else None for place in (1, 2, 4)
     )

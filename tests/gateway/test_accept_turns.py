@@ -55,6 +55,9 @@ class Newcomer:
     def refuse(self) -> None:
         self.refused.append(self.address)
 
+    def close(self) -> None:
+        self.refused.append(f"{self.address} closed")
+
 
 class Arrivals:
     """Connections that want a turn. read, refused: their addresses, in the order in which it happened."""
@@ -188,11 +191,24 @@ def test_a_crowd_gives_way_while_nobody_else_has_to(monkeypatch: pytest.MonkeyPa
     assert len(arrivals.turns) == 0
 
 
-def test_those_that_wait_can_all_be_refused(arrivals: Arrivals) -> None:
+def test_a_defect_of_one_connection_does_not_end_the_turns(arrivals: Arrivals) -> None:
+    class Defect(Newcomer):
+        def begin(self) -> bool:
+            raise RuntimeError("a defect")
+
+    arrivals.come("first")
+    arrivals.turns.come(arrivals.loop, "defect", Defect("defect", [], []), 10)
+    arrivals.come("later")
+    with pytest.raises(RuntimeError):
+        arrivals.after(0.15)
+    assert arrivals.after(0.5) == ["first", "later"]
+
+
+def test_those_that_wait_can_all_be_closed(arrivals: Arrivals) -> None:
     for address in ("first", "a", "b", "a"):
         arrivals.come(address)
-    arrivals.turns.refuse_all()
-    assert sorted(arrivals.refused) == ["a", "a", "b"]
+    arrivals.turns.close_all()
+    assert sorted(arrivals.refused) == ["a closed", "a closed", "b closed"]
     assert len(arrivals.turns) == 0
     assert arrivals.after(10.0) == ["first"]
     assert arrivals.come("later")

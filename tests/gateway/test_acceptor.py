@@ -10,6 +10,7 @@ import pytest
 from app.gateway import accept_turns
 from app.gateway.acceptor import Acceptor
 from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
+from app.gateway.limiter import parse_networks
 from tests.gateway.test_anonymous_connections import GET, connect, hits, rest, serving
 from tests.support.gateway import until
 
@@ -32,7 +33,7 @@ async def test_a_flood_is_accepted_in_steps(
 ) -> None:
     """Between two steps the charge points are served."""
     steps: list[int] = []
-    received: list[str] = []
+    received: list[tuple[str, int]] = []
     accept, receive = Acceptor._accept, Acceptor._receive
 
     def counting_step(acceptor: Acceptor) -> None:
@@ -40,7 +41,7 @@ async def test_a_flood_is_accepted_in_steps(
         accept(acceptor)
         steps.append(len(received) - before)
 
-    def counting(acceptor: Acceptor, accepted: socket.socket, peer: str) -> None:
+    def counting(acceptor: Acceptor, accepted: socket.socket, peer: tuple[str, int]) -> None:
         received.append(peer)
         receive(acceptor, accepted, peer)
 
@@ -82,6 +83,19 @@ async def test_a_peer_that_has_gone_takes_no_turn() -> None:
         reader, _ = await connect(port, GET)
         # Twenty turns would take five seconds.
         assert b"204" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 4)
+
+
+async def test_each_connection_of_a_proxy_has_turns_of_its_own() -> None:
+    """They are those of many clients, which must not wait behind one client without a proxy."""
+    anonymous = AnonymousConnections(
+        AnonymousLimits(per_address=1, accepts_per_s=0.001, proxies=parse_networks(["127.0.0.0/8"]))
+    )
+    async with serving(anonymous=anonymous) as port:
+        before = hits("accept_rate")
+        for _ in range(4):
+            await connect(port, GET)
+        await until(lambda: hits("accept_rate") == before + 3)
+        assert len(anonymous._turns._waiting) == 3
 
 
 async def test_those_that_wait_are_closed_when_the_worker_stops() -> None:

@@ -1,18 +1,28 @@
 """Requests without a key: an address that sends too many is read more slowly, and nothing is refused."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from app.client_connections import note_known_client
 from app.gateway import anonymous_connections as module
 from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
 from app.gateway.limiter import parse_networks
-from tests.gateway.test_anonymous_connections import GET, Streams, connect, hits, serving
+from tests.gateway.test_anonymous_connections import GET, Streams, answer_all, connect, hits, serving
 from tests.support.gateway import until
 
 WITH_KEY = b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n"
+FALSE_KEY = WITH_KEY.replace(b"Bearer x", b"Bearer false")
 LOOPBACK = parse_networks(["127.0.0.0/8"])
 AT_ONCE = 10
+
+
+async def check_keys(scope: Any, receive: Any, send: Any) -> None:
+    """Answer each request, and tell that the key `x` is valid."""
+    if (b"authorization", b"Bearer x") in scope.get("headers", ()):
+        note_known_client(scope)
+    await answer_all(scope, receive, send)
 
 
 def slowed(anonymous: AnonymousConnections) -> int:
@@ -63,16 +73,23 @@ async def test_requests_that_are_sent_together_are_all_answered() -> None:
 )
 async def test_others_are_not_counted(request_: bytes, limits: AnonymousLimits) -> None:
     anonymous = AnonymousConnections(limits)
-    async with serving(anonymous=anonymous) as port:
+    async with serving(check_keys, anonymous=anonymous) as port:
         await ask(await connect(port), request_, 3 * AT_ONCE)
         assert slowed(anonymous) == 0
+
+
+async def test_a_false_key_makes_no_known_client() -> None:
+    anonymous = AnonymousConnections(AnonymousLimits(requests_per_minute=60))
+    async with serving(check_keys, anonymous=anonymous) as port:
+        await ask(await connect(port), FALSE_KEY, AT_ONCE + 1)
+        await until(lambda: slowed(anonymous) == 1)
 
 
 async def test_one_that_is_slowed_down_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_GRACE_S", 0.0)
     monkeypatch.setattr(module, "_LONGEST_PAUSE_S", 3600.0)
     anonymous = AnonymousConnections(AnonymousLimits(requests_per_minute=60, connections=1))
-    async with serving(anonymous=anonymous) as port:
+    async with serving(check_keys, anonymous=anonymous) as port:
         streams = await connect(port)
         await ask(streams, GET, AT_ONCE + 1)
         await until(lambda: slowed(anonymous) == 1)

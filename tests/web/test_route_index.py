@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Match
 
 from app.main import create_app
 from app.settings import Settings
-from app.web.route_index import RouteIndex, install_route_index, segments_of
+from app.web.route_index import RouteIndex, install_route_index, template_segments
 
 APP = create_app(Settings(credential_pepper="pepper"))
 INDEX, *ROUTES = APP.router.routes
@@ -83,7 +83,7 @@ def test_any_path_is_matched_as_without_an_index(segments: list[str], method: st
     ],
 )
 def test_a_template_is_looked_up_by_its_literals(template: str, segments: Any) -> None:
-    assert segments_of(template) == segments
+    assert template_segments(template) == segments
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:

@@ -22,7 +22,7 @@ from app.computation import PUBLIC, compute
 from app.errors import FieldViolation, InvalidInput, TooManyRequests
 from app.metrics import LIMITS_HIT
 from app.token_buckets import TokenBuckets
-from app.web.json_body import read_bytes, require_json
+from app.web.json_body import read_bytes, require_json, skip_body
 from app.web.problems import documented
 from app.web.rate_limits import DOCUMENTED_RATE_LIMIT, rate_limit_headers
 
@@ -127,7 +127,12 @@ class ComputedRoute(APIRoute):
         """Return the handler of requests; it raises BodyTooLarge, UnsupportedMediaType, TooManyRequests."""
 
         async def handle(request: Request) -> Response:
-            self._limit.take(request)
+            try:
+                self._limit.take(request)
+            except TooManyRequests:
+                # The connection ends after the refusal, and a client that still sends would not read that.
+                await skip_body(request, BODY_LIMIT_BYTES)
+                raise
             content = await read_bytes(request, BODY_LIMIT_BYTES)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type != PLAIN_TEXT:
