@@ -74,9 +74,9 @@ class ConnectionSettings(SettingsGroup):
     # Bytes that a worker holds for them together: parts of requests, and answers that are not read. If there
     # are more, those are closed that have taken the most for the longest time.
     anonymous_bytes: int = Field(default=25_165_824, ge=1_048_576, le=1_099_511_627_776)
-    # Requests without a valid key per minute from one address, in one worker; those of ten seconds may come at
-    # once. Beyond it their connections are read more slowly. Nothing is refused. A proxy in `trusted_proxies`
-    # has no such limit.
+    # Requests without a valid key per minute from one address, in one worker; those of ten seconds may come
+    # at once. Beyond it their connections are read more slowly. Nothing is refused. A proxy in
+    # `trusted_proxies` has no such limit.
     anonymous_requests_per_minute: int = Field(default=3_000, ge=60, le=1_000_000_000)
     # New connections that a worker begins to read per second. The others wait, so that the charge points that
     # are connected are served during a storm of reconnects. Addresses with many connections wait for each
