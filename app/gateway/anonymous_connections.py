@@ -67,7 +67,7 @@ class AnonymousLimits:
 
     per_address: int = 64
     connections: int = 4096
-    held_bytes: int = 25_165_824
+    held_bytes: int = 16_777_216
     accepts_per_s: float = 500.0
     requests_per_minute: int = 3_000
     head_s: float = HEAD_DEADLINE_S

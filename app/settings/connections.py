@@ -73,7 +73,7 @@ class ConnectionSettings(SettingsGroup):
     anonymous_connections: int = Field(default=4096, ge=16, le=10_000_000)
     # Bytes that a worker holds for them together: parts of requests, and answers that are not read. If there
     # are more, those are closed that have taken the most for the longest time.
-    anonymous_bytes: int = Field(default=25_165_824, ge=1_048_576, le=1_099_511_627_776)
+    anonymous_bytes: int = Field(default=16_777_216, ge=1_048_576, le=1_099_511_627_776)
     # Requests without a valid key per minute from one address, in one worker; those of ten seconds may come
     # at once. Beyond it their connections are read more slowly. Nothing is refused. A proxy in
     # `trusted_proxies` has no such limit.

@@ -31,6 +31,10 @@ BODY_LIMIT_BYTES: Final = 256 * 1024
 _BYTES_PER_TOKEN: Final = 16 * 1024
 _ADDRESSES: Final = 50_000
 _WAITING_LIMIT: Final = 16
+_READING_LIMIT: Final = 64
+"""Bodies that are read at the same time. Each may take its size twice."""
+
+_TOO_MANY_WAIT: Final = "Too many questions wait."
 Made = TypeVar("Made")
 _PLAIN_CONTENT: Final = {
     "schema": {"type": "string", "description": "An OCPP-J frame, as it is sent."},
@@ -57,6 +61,7 @@ class ValidationLimit:
         self._address_of = address_of
         self._clock = clock or SystemClock()
         self._waiting = 0
+        self._reading = 0
 
     def take(self, request: Request) -> None:
         """Count one question.
@@ -71,6 +76,28 @@ class ValidationLimit:
                 "Too many questions from this address.", int(wait_s) + 1, self.state(request)
             )
         self._buckets.take(key, now)
+
+    async def read(self, request: Request) -> bytes:
+        """Count one question, and read its body.
+
+        Raises:
+            TooManyRequests: the address has no token, or too many bodies are being read.
+            BodyTooLarge: it is longer than allowed.
+        """
+        try:
+            self.take(request)
+            if self._reading >= _READING_LIMIT:
+                LIMITS_HIT.labels("validations_waiting").inc()
+                raise TooManyRequests(_TOO_MANY_WAIT)
+        except TooManyRequests:
+            # The connection ends after the refusal, and a client that still sends would not read that.
+            await skip_body(request, BODY_LIMIT_BYTES)
+            raise
+        self._reading += 1
+        try:
+            return await read_bytes(request, BODY_LIMIT_BYTES)
+        finally:
+            self._reading -= 1
 
     def state(self, request: Request) -> dict[str, str]:
         """Return the headers that tell what is left for the address."""
@@ -88,7 +115,7 @@ class ValidationLimit:
             )
         if self._waiting >= _WAITING_LIMIT:
             LIMITS_HIT.labels("validations_waiting").inc()
-            raise TooManyRequests("Too many questions wait.")
+            raise TooManyRequests(_TOO_MANY_WAIT)
         self._waiting += 1
         try:
             return await compute(PUBLIC, work)
@@ -127,13 +154,7 @@ class ComputedRoute(APIRoute):
         """Return the handler of requests; it raises BodyTooLarge, UnsupportedMediaType, TooManyRequests."""
 
         async def handle(request: Request) -> Response:
-            try:
-                self._limit.take(request)
-            except TooManyRequests:
-                # The connection ends after the refusal, and a client that still sends would not read that.
-                await skip_body(request, BODY_LIMIT_BYTES)
-                raise
-            content = await read_bytes(request, BODY_LIMIT_BYTES)
+            content = await self._limit.read(request)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type != PLAIN_TEXT:
                 require_json(request)
