@@ -70,12 +70,13 @@ _KEEP_CHANGED: Final = """
     on conflict (tenant_id, transaction_id) do update set position = excluded.position
 """
 
-# Those that are numbered, without the late ones. The form of the conditions is for the planner. With
-# `position is null` it could take the index by id, in which the tenants are mixed. A range of ids would seem
-# short to it, so that it would sort all of them. Without `offset 0` it could join all events before it takes
-# the first ones.
+# The first event whose position is made of its id. A tenant may have millions of before: none is looked at.
+_FIRST_ID: Final = "(select first_id from event_numbering)"
+# Those that are numbered, without the late ones. The form of the conditions is for the planner. A range of
+# ids would seem short to it, so that it would sort all of them. Without `offset 0` it could join all events
+# before it takes the first ones.
 _IN_ORDER: Final = """
-    events.tenant_id = cast(:tenant_id as bigint) and coalesce(events.position, 0) < 1
+    events.tenant_id = cast(:tenant_id as bigint)
     and events.id - (select last_id from event_numbering) < 1
     and not exists (
         select from missing_event_ids as missing
@@ -115,7 +116,8 @@ _READ: Final = Statement(
                 _page_of(
                     f"events.id * {SPACING}",
                     "events",
-                    f"{_IN_ORDER} and events.id > cast(:after as bigint) / {SPACING}",
+                    f"{_IN_ORDER}"
+                    f" and events.id >= greatest(cast(:after as bigint) / {SPACING} + 1, {_FIRST_ID})",
                     "events.id",
                 ),
                 _page_of(
@@ -141,7 +143,8 @@ _NEWEST: Final = Statement(
     text(
         f"""
         select greatest(
-            coalesce((select id * {SPACING} from events where {_IN_ORDER} order by id desc limit 1), 0),
+            coalesce((select id * {SPACING} from events where {_IN_ORDER} and id >= {_FIRST_ID}
+                order by id desc limit 1), 0),
             coalesce((select max(position) from late_events where tenant_id = cast(:tenant_id as bigint)), 0),
             coalesce((select position from events where tenant_id = cast(:tenant_id as bigint)
                 and position is not null order by position desc limit 1), 0),

@@ -322,6 +322,7 @@ async def test_events_keep_their_positions_when_new_ones_are_made_of_their_ids(o
     with pytest.raises(asyncpg.UndefinedTableError):
         await connection.fetchval("select nextval('event_positions')")
     assert await connection.fetchval("select nextval('event_ids')") == 43
+    assert await connection.fetchval("select first_id from event_numbering") == 43
     for event_id in (43, 44, 45, 46):
         await connection.execute(insert, event_id, None)
     await connection.execute("update event_numbering set last_id = 45, last_position = 45 * 65536 + 1")

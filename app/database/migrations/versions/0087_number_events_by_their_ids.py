@@ -45,6 +45,7 @@ def upgrade() -> None:
         """
         create table event_numbering (
             is_only boolean constraint pk_event_numbering primary key default true,
+            first_id bigint not null,
             last_id bigint not null,
             last_position bigint not null,
             constraint ck_event_numbering_is_only check (is_only)
@@ -54,8 +55,8 @@ def upgrade() -> None:
     # New ids lie behind all ids and positions of before.
     op.execute(
         f"""
-        insert into event_numbering (last_id, last_position)
-        select last, last * {_SPACING} from (
+        insert into event_numbering (first_id, last_id, last_position)
+        select last + 1, last, last * {_SPACING} from (
             select setval('event_ids', greatest(
                 (select last_value from event_ids), (select last_value from event_positions)
             )) as last
