@@ -165,13 +165,27 @@ _FLOOR: Final = Statement(
     text("select position from event_floors where tenant_id = cast(:tenant_id as bigint)")
 )
 
+# The last event of each kind of position, by its index: a day may have millions.
 _NOTE_FLOORS: Final = f"""
     insert into event_floors (tenant_id, position)
-    select events.tenant_id, max(coalesce(events.position, late_events.position, events.id * {SPACING}))
-    from events join tenants on tenants.id = events.tenant_id
-    left join late_events on late_events.tenant_id = events.tenant_id and late_events.id = events.id
-    where events.recorded_at < $1 and events.id <= (select last_id from event_numbering)
-    group by events.tenant_id
+    select tenants.id, greatest(in_order.position, late.position, of_before.position)
+    from tenants
+    left join lateral (
+        select events.id * {SPACING} as position from events
+        where events.tenant_id = tenants.id and events.recorded_at < $1 and events.id >= {_FIRST_ID}
+            and events.id - (select last_id from event_numbering) < 1
+        order by events.id desc limit 1
+    ) as in_order on true
+    left join lateral (
+        select max(late_events.position) as position from late_events
+        where late_events.tenant_id = tenants.id and late_events.recorded_at < $1
+    ) as late on true
+    left join lateral (
+        select events.position from events
+        where events.tenant_id = tenants.id and events.recorded_at < $1 and events.position is not null
+        order by events.position desc limit 1
+    ) as of_before on true
+    where coalesce(in_order.position, late.position, of_before.position) is not null
     on conflict (tenant_id) do update set position = greatest(event_floors.position, excluded.position)
 """  # noqa: S608 - texts of this file
 _DROP_LATE: Final = "delete from late_events where recorded_at < $1"

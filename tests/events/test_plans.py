@@ -1,15 +1,18 @@
 """A page of events, and the newest position, touch few blocks, whatever the past of all tenants."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from app.database.prepared import Prepared
+from app.database.statements import Statement
 from app.events.records import EventFilter
 from app.events.rules import SPACING
-from app.events.store import EventReads
+from app.events.store import _NOTE_FLOORS, EventReads
 from app.storage import Storage
 from app.types import TenantId
 from tests.support.store import ChargePointRecords
@@ -42,11 +45,23 @@ class _Explained:
 
     async def run(self, statement: Any, values: Any) -> list[Any]:
         arguments = [values.get(name) for name in statement.names]
-        text = f"explain (analyze, buffers, format json) {statement.text}"
-        [row] = await self._connection.fetch(text, *arguments)
+        [row] = await self._connection.fetch(
+            f"explain (analyze, buffers, format json) {statement.text}", *arguments
+        )
         plan = json.loads(row[0])[0]["Plan"]
         self.blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
         return [{"position": 0}]
+
+
+async def _blocks_of_floors(connection: "asyncpg.Connection[Any]") -> int:
+    """Return how many blocks it takes to note up to where events are dropped. Nothing is noted."""
+    transaction = connection.transaction()
+    await transaction.start()
+    explained = _Explained(connection)
+    tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    await explained.run(Statement(text(_NOTE_FLOORS.replace("$1", ":until"))), {"until": tomorrow})
+    await transaction.rollback()
+    return explained.blocks
 
 
 async def test_a_page_behind_any_position_touches_few_blocks(
@@ -73,6 +88,7 @@ async def test_a_page_behind_any_position_touches_few_blocks(
         blocks.append(explained.blocks)
     await reads.newest()
     blocks.append(explained.blocks)
+    blocks.append(await _blocks_of_floors(connection))
     await connection.execute("delete from events where tenant_id in (-1, $1)", records.tenant.id)
     await connection.close()
     # Each event of the page, and the two places where it could be said to be late or missing.
