@@ -31,11 +31,15 @@ _LOOK: Final = """
     ) as found on true
     order by found.id
 """
-# One statement, so that all is of the same moment: what is over has no event that is not found here.
+# One statement, so that all is of the same moment: what is over has no event that is not found here. A
+# number of a transaction that was not given yet is of another cluster, from which the database was copied.
 _LOOK_FOR_MISSING: Final = """
     select first_id, last_id, found.tenant_id, found.id, found.recorded_at,
         noted_at < now() - interval '10 minutes'
-            and next_transaction <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint as is_over,
+            and (
+                next_transaction <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                or next_transaction > pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+            ) as is_over,
         case when type like 'transaction.%' then (data ->> 'id')::integer end as transaction_id
     from missing_event_ids left join lateral (
         select * from events

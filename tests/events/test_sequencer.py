@@ -133,6 +133,24 @@ async def test_an_id_is_missing_as_long_as_a_transaction_may_commit_it(
     assert not await numbering.fetchval(is_kept, first_id)
 
 
+async def test_missing_ids_of_another_cluster_are_over_after_a_while(
+    quiet: None, records: ChargePointRecords, connect: Any
+) -> None:
+    """As after `stationmaster restore`: the transactions here have lower numbers than those of the copy."""
+    numbering = await connect()
+    await number_events(numbering)
+    await numbering.execute(
+        "insert into missing_event_ids select nextval('event_ids'), currval('event_ids'), now(),"
+        " pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000"
+    )
+    await number_events(numbering)
+    is_kept = "select exists (select from missing_event_ids where next_transaction > 1000000)"
+    assert await numbering.fetchval(is_kept)
+    await numbering.execute("update missing_event_ids set noted_at = now() - interval '11 minutes'")
+    await number_events(numbering)
+    assert not await numbering.fetchval(is_kept)
+
+
 async def test_events_that_were_numbered_before_come_first_and_their_cursors_go_on(
     quiet: None, records: ChargePointRecords, reader: EventReader, connect: Any
 ) -> None:
