@@ -94,7 +94,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the revision before. All events are written again, with their positions."""
+    """Go back to the revision before. All events are written again, with their positions.
+
+    New ids lie behind all positions, so an upgrade after this makes the ids 65 536 times as high. There is
+    room for it once, with fewer than 2 000 million events so far. Without room that upgrade fails with
+    "bigint out of range", and the revision before stays.
+    """
     op.execute("lock table events in share row exclusive mode")
     op.execute(
         """
