@@ -54,6 +54,8 @@ _LOOK_FOR_MISSING: Final = """
 """
 _FRESH_ID: Final = "select nextval('event_ids')"
 _ADVANCE: Final = "update event_numbering set last_id = $1, last_position = $2"
+# The number of this transaction is above those of all that have one. The end of its snapshot is not: that may
+# be below transactions that run.
 _KEEP: Final = """
     with late as (
         insert into late_events (tenant_id, id, recorded_at, position)
@@ -62,7 +64,7 @@ _KEEP: Final = """
         delete from missing_event_ids where first_id = any($5::bigint[])
     )
     insert into missing_event_ids (first_id, last_id, noted_at, next_transaction)
-    select first_id, last_id, now(), pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    select first_id, last_id, now(), pg_current_xact_id()::text::bigint
     from unnest($6::bigint[], $7::bigint[]) as found (first_id, last_id)
 """
 # Where the change of each transaction is in the order: a poll reads them by it.

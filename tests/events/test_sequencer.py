@@ -133,6 +133,27 @@ async def test_an_id_is_missing_as_long_as_a_transaction_may_commit_it(
     assert not await numbering.fetchval(is_kept, first_id)
 
 
+async def test_a_transaction_that_began_behind_the_last_one_that_ended_may_commit_a_missing_id(
+    quiet: None, records: ChargePointRecords, connect: Any
+) -> None:
+    fast, slow, numbering = await connect(), await connect(), await connect()
+    await number_events(numbering)
+    transactions = [fast.transaction(), slow.transaction()]
+    for connection, transaction in zip((fast, slow), transactions, strict=True):
+        await transaction.start()
+        await connection.execute("select pg_current_xact_id()")
+    await insert_events(slow, [event(records, 1)])
+    await insert_events(fast, [event(records, 2)])
+    await transactions[0].commit()
+    await number_events(numbering)
+    await numbering.execute("update missing_event_ids set noted_at = now() - interval '11 minutes'")
+    await number_events(numbering)
+    await transactions[1].commit()
+    numbered = await number_events(numbering)
+    assert numbered is not None
+    assert numbered.events == 1
+
+
 async def test_missing_ids_of_another_cluster_are_over_after_a_while(
     quiet: None, records: ChargePointRecords, connect: Any
 ) -> None:
