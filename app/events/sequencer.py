@@ -9,7 +9,7 @@ Nothing is lost if a worker is killed: each sequencer also looks by itself, once
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -97,18 +97,26 @@ class Sequencer:
                 async with asyncio.timeout(_POLL_S):
                     await self._awake.wait()
             self._awake.clear()
-            try:
+            # Readers wait, and nothing is lost: the next numbering has all.
+            async with self._survives("events_not_numbered"):
                 if not await self.number():
                     self._awake.set()
-                if self._clock.monotonic() >= purge_at:
-                    purge_at += _PURGE_INTERVAL_S
+            if self._clock.monotonic() >= purge_at:
+                purge_at += _PURGE_INTERVAL_S
+                # Old events stay an hour longer.
+                async with self._survives("old_events_not_dropped"):
                     await self.purge()
-            except Exception as error:
-                # Readers wait, and nothing is lost: the next numbering has all.
-                _LOG.warning("events_not_numbered", error=f"{type(error).__name__}: {error}")
-                self._disconnect()
-                await asyncio.sleep(_RETRY_S)
             await asyncio.sleep(_GATHER_S)
+
+    @contextlib.asynccontextmanager
+    async def _survives(self, name: str) -> AsyncIterator[None]:
+        """Log a failure by its name, and connect again after a pause."""
+        try:
+            yield
+        except Exception as error:
+            _LOG.warning(name, error=f"{type(error).__name__}: {error}")
+            self._disconnect()
+            await asyncio.sleep(_RETRY_S)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

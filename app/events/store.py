@@ -31,11 +31,15 @@ _LOOK: Final = """
     ) as found on true
     order by found.id
 """
-# One statement, so that all is of the same moment: what is over has no event that is not found here.
+# One statement, so that all is of the same moment: what is over has no event that is not found here. A
+# number of a transaction that was not given yet is of another cluster, from which the database was copied.
 _LOOK_FOR_MISSING: Final = """
     select first_id, last_id, found.tenant_id, found.id, found.recorded_at,
         noted_at < now() - interval '10 minutes'
-            and next_transaction <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint as is_over,
+            and (
+                next_transaction <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                or next_transaction > pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+            ) as is_over,
         case when type like 'transaction.%' then (data ->> 'id')::integer end as transaction_id
     from missing_event_ids left join lateral (
         select * from events
@@ -50,6 +54,8 @@ _LOOK_FOR_MISSING: Final = """
 """
 _FRESH_ID: Final = "select nextval('event_ids')"
 _ADVANCE: Final = "update event_numbering set last_id = $1, last_position = $2"
+# The number of this transaction is above those of all that have one. The end of its snapshot is not: that may
+# be below transactions that run.
 _KEEP: Final = """
     with late as (
         insert into late_events (tenant_id, id, recorded_at, position)
@@ -58,7 +64,7 @@ _KEEP: Final = """
         delete from missing_event_ids where first_id = any($5::bigint[])
     )
     insert into missing_event_ids (first_id, last_id, noted_at, next_transaction)
-    select first_id, last_id, now(), pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    select first_id, last_id, now(), pg_current_xact_id()::text::bigint
     from unnest($6::bigint[], $7::bigint[]) as found (first_id, last_id)
 """
 # Where the change of each transaction is in the order: a poll reads them by it.
@@ -70,16 +76,18 @@ _KEEP_CHANGED: Final = """
     on conflict (tenant_id, transaction_id) do update set position = excluded.position
 """
 
-# Those that are numbered, without the late ones. The form of the conditions is for the planner. With
-# `position is null` it could take the index by id, in which the tenants are mixed. A range of ids would seem
-# short to it, so that it would sort all of them. Without `offset 0` it could join all events before it takes
-# the first ones.
+# The first event whose position is made of its id. A tenant may have millions of before: none is looked at.
+_FIRST_ID: Final = "(select first_id from event_numbering)"
+# Those that are numbered, without the late ones. The form of the conditions is for the planner. A range of
+# ids would seem short to it, so that it would sort all of them. Without `offset 0` it could join all events
+# before it takes the first ones. The missing ids are read once: there are some for each transaction of the
+# last ten minutes that was rolled back.
 _IN_ORDER: Final = """
-    events.tenant_id = cast(:tenant_id as bigint) and coalesce(events.position, 0) < 1
+    events.tenant_id = cast(:tenant_id as bigint)
     and events.id - (select last_id from event_numbering) < 1
-    and not exists (
-        select from missing_event_ids as missing
-        where events.id between missing.first_id and missing.last_id offset 0
+    and not events.id <@ (
+        select coalesce(range_agg(int8range(first_id, last_id, '[]')), int8multirange())
+        from missing_event_ids
     )
     and not exists (
         select from late_events
@@ -115,7 +123,8 @@ _READ: Final = Statement(
                 _page_of(
                     f"events.id * {SPACING}",
                     "events",
-                    f"{_IN_ORDER} and events.id > cast(:after as bigint) / {SPACING}",
+                    f"{_IN_ORDER}"
+                    f" and events.id >= greatest(cast(:after as bigint) / {SPACING} + 1, {_FIRST_ID})",
                     "events.id",
                 ),
                 _page_of(
@@ -141,7 +150,8 @@ _NEWEST: Final = Statement(
     text(
         f"""
         select greatest(
-            coalesce((select id * {SPACING} from events where {_IN_ORDER} order by id desc limit 1), 0),
+            coalesce((select id * {SPACING} from events where {_IN_ORDER} and id >= {_FIRST_ID}
+                order by id desc limit 1), 0),
             coalesce((select max(position) from late_events where tenant_id = cast(:tenant_id as bigint)), 0),
             coalesce((select position from events where tenant_id = cast(:tenant_id as bigint)
                 and position is not null order by position desc limit 1), 0),
@@ -162,13 +172,27 @@ _FLOOR: Final = Statement(
     text("select position from event_floors where tenant_id = cast(:tenant_id as bigint)")
 )
 
+# The last event of each kind of position, by its index: a day may have millions.
 _NOTE_FLOORS: Final = f"""
     insert into event_floors (tenant_id, position)
-    select events.tenant_id, max(coalesce(events.position, late_events.position, events.id * {SPACING}))
-    from events join tenants on tenants.id = events.tenant_id
-    left join late_events on late_events.tenant_id = events.tenant_id and late_events.id = events.id
-    where events.recorded_at < $1 and events.id <= (select last_id from event_numbering)
-    group by events.tenant_id
+    select tenants.id, greatest(in_order.position, late.position, of_before.position)
+    from tenants
+    left join lateral (
+        select events.id * {SPACING} as position from events
+        where events.tenant_id = tenants.id and events.recorded_at < $1 and events.id >= {_FIRST_ID}
+            and events.id - (select last_id from event_numbering) < 1
+        order by events.id desc limit 1
+    ) as in_order on true
+    left join lateral (
+        select max(late_events.position) as position from late_events
+        where late_events.tenant_id = tenants.id and late_events.recorded_at < $1
+    ) as late on true
+    left join lateral (
+        select events.position from events
+        where events.tenant_id = tenants.id and events.recorded_at < $1 and events.position is not null
+        order by events.position desc limit 1
+    ) as of_before on true
+    where coalesce(in_order.position, late.position, of_before.position) is not null
     on conflict (tenant_id) do update set position = greatest(event_floors.position, excluded.position)
 """  # noqa: S608 - texts of this file
 _DROP_LATE: Final = "delete from late_events where recorded_at < $1"

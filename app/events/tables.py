@@ -49,6 +49,8 @@ event_numbering = Table(
     metadata,
     # There is one row.
     Column("is_only", Boolean, primary_key=True, server_default=text("true")),
+    # Events of before have lower ids, and their positions in their rows.
+    Column("first_id", BigInteger, nullable=False),
     # All ids up to this one are numbered, but the missing ones.
     Column("last_id", BigInteger, nullable=False),
     Column("last_position", BigInteger, nullable=False),

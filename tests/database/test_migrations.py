@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from alembic import command
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -322,6 +323,7 @@ async def test_events_keep_their_positions_when_new_ones_are_made_of_their_ids(o
     with pytest.raises(asyncpg.UndefinedTableError):
         await connection.fetchval("select nextval('event_positions')")
     assert await connection.fetchval("select nextval('event_ids')") == 43
+    assert await connection.fetchval("select first_id from event_numbering") == 43
     for event_id in (43, 44, 45, 46):
         await connection.execute(insert, event_id, None)
     await connection.execute("update event_numbering set last_id = 45, last_position = 45 * 65536 + 1")
@@ -341,4 +343,12 @@ async def test_events_keep_their_positions_when_new_ones_are_made_of_their_ids(o
         None,
     ]
     assert await connection.fetchval("select nextval('event_positions')") == 45 * 65536 + 2
+    # Up again: new ids lie behind all positions, once more.
+    await _go_to(old_url, "0087", command.upgrade)
+    assert await connection.fetchval("select max(position) from events") == 45 * 65536 + 4
+    assert await connection.fetchval("select first_id from event_numbering") == 45 * 65536 + 5
+    await _go_to(old_url, "0086", command.downgrade)
+    await connection.execute("select setval('event_positions', 1::bigint << 47)")
+    with pytest.raises(DBAPIError, match="bigint out of range"):
+        await _go_to(old_url, "0087", command.upgrade)
     await connection.close()

@@ -1,18 +1,23 @@
 """Reads the events of a tenant, once they have their positions."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import jsonschema
 import orjson
 import pytest
 
-from app.events.payloads import event_types
+from app.events.payloads import ConnectorStatusChangedEvent, event_types
 from app.events.reader import EventReader
-from app.events.records import StoredEvent
+from app.events.records import NewEvent, StoredEvent
 from app.events.signals import EventSignals
+from app.events.store import number_events
+from app.events.writer import add_events, insert_events
 from app.storage import Storage
-from app.types import TenantId
-from tests.support.store import ChargePointRecords
+from app.tenants.records import TenantRecord
+from app.types import ChargePointKey, TenantId
+from tests.support.store import NOW, ChargePointRecords
 
 
 class Told:
@@ -57,3 +62,66 @@ def reader(storage: Storage, redis: Any) -> EventReader:
 @pytest.fixture
 async def told(storage: Storage, reader: EventReader, records: ChargePointRecords) -> Told:
     return Told(storage, reader, records.tenant.id)
+
+
+def status(connector_id: int) -> ConnectorStatusChangedEvent:
+    return ConnectorStatusChangedEvent(
+        **{**ConnectorStatusChangedEvent.example, "connector_id": connector_id}
+    )
+
+
+def own(records: ChargePointRecords) -> TenantId:
+    return TenantId(records.tenant.id)
+
+
+def event(records: ChargePointRecords, number: int) -> NewEvent:
+    return status(number).of(ChargePointKey(records.tenant.id, records.record.id), NOW)
+
+
+@pytest.fixture
+async def quiet(storage: Storage) -> AsyncIterator[None]:
+    """Stop the sequencer of the shared storage, so that the test numbers."""
+    await storage.sequencer.close()
+    yield
+    storage.sequencer.start()
+
+
+@pytest.fixture
+async def connect(database_url: str) -> AsyncIterator[Any]:
+    """Open connections that end with the test."""
+    opened: list[asyncpg.Connection[Any]] = []
+
+    async def open_one() -> "asyncpg.Connection[Any]":
+        opened.append(await asyncpg.connect(database_url))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        connection.terminate()
+
+
+async def read_numbers(reader: EventReader, tenant: TenantRecord, after: int = 0) -> list[int]:
+    page = await reader.read(TenantId(tenant.id), after, 1000)
+    return [int(found.data.split('"connector_id":')[1].split(",")[0]) for found in page.events]
+
+
+async def late_events(connection: Any, records: ChargePointRecords, numbers: list[int]) -> None:
+    """Commit events after one with a higher id, the last one, was numbered."""
+    slow = await connection()
+    transaction = slow.transaction()
+    await transaction.start()
+    await insert_events(slow, [event(records, number) for number in numbers[:-1]])
+    async with records.database.tenant(records.tenant.id) as work:
+        await add_events(work, [event(records, numbers[-1])])
+    await number_events(await connection())
+    await transaction.commit()
+
+
+async def number_as_before(connection: Any, tenant_id: int) -> None:
+    """Give the events of a tenant the positions from 1 on, as before they were made of ids."""
+    await connection.execute(
+        "update events set position = id - (select min(id) from events where tenant_id = $1) + 1"
+        " where tenant_id = $1",
+        tenant_id,
+    )
+    await connection.execute("update event_numbering set first_id = (select max(id) from events) + 1")

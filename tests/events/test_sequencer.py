@@ -2,72 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 from redis.asyncio.client import PubSub
 
 from app.clock import Clock
 from app.database.database import Database
-from app.errors import EventsExpired
 from app.events import store
-from app.events.payloads import ConnectorStatusChangedEvent
 from app.events.reader import EventReader
-from app.events.records import EventFilter, NewEvent
+from app.events.records import EventFilter
 from app.events.rules import SPACING
 from app.events.sequencer import Sequencer
 from app.events.signals import EventSignals
-from app.events.store import drop_events, number_events
+from app.events.store import number_events
 from app.events.writer import add_events, insert_events
 from app.settings import Settings
 from app.storage import Storage
-from app.tenants.records import TenantRecord
-from app.types import ChargePointKey, TenantId
-from tests.support.store import NOW, ChargePointRecords, RecordsMaker
-
-
-def status(connector_id: int) -> ConnectorStatusChangedEvent:
-    return ConnectorStatusChangedEvent(
-        **{**ConnectorStatusChangedEvent.example, "connector_id": connector_id}
-    )
-
-
-def own(records: ChargePointRecords) -> TenantId:
-    return TenantId(records.tenant.id)
-
-
-def event(records: ChargePointRecords, number: int) -> NewEvent:
-    return status(number).of(ChargePointKey(records.tenant.id, records.record.id), NOW)
-
-
-@pytest.fixture
-async def quiet(storage: Storage) -> AsyncIterator[None]:
-    """Stop the sequencer of the shared storage, so that the test numbers."""
-    await storage.sequencer.close()
-    yield
-    storage.sequencer.start()
-
-
-@pytest.fixture
-async def connect(database_url: str) -> AsyncIterator[Any]:
-    """Open connections that end with the test."""
-    opened: list[asyncpg.Connection[Any]] = []
-
-    async def open_one() -> "asyncpg.Connection[Any]":
-        opened.append(await asyncpg.connect(database_url))
-        return opened[-1]
-
-    yield open_one
-    for connection in opened:
-        connection.terminate()
-
-
-async def read_numbers(reader: EventReader, tenant: TenantRecord, after: int = 0) -> list[int]:
-    page = await reader.read(TenantId(tenant.id), after, 1000)
-    return [int(found.data.split('"connector_id":')[1].split(",")[0]) for found in page.events]
+from app.types import TenantId
+from tests.events.conftest import event, late_events, number_as_before, own, read_numbers
+from tests.support.store import ChargePointRecords, RecordsMaker
 
 
 async def test_an_event_without_a_position_is_not_read(
@@ -114,18 +68,6 @@ async def is_missing(connection: Any, position: int) -> bool:
         position,
     )
     return found
-
-
-async def late_events(connection: Any, records: ChargePointRecords, numbers: list[int]) -> None:
-    """Commit events after one with a higher id, the last one, was numbered."""
-    slow = await connection()
-    transaction = slow.transaction()
-    await transaction.start()
-    await insert_events(slow, [event(records, number) for number in numbers[:-1]])
-    async with records.database.tenant(records.tenant.id) as work:
-        await add_events(work, [event(records, numbers[-1])])
-    await number_events(await connection())
-    await transaction.commit()
 
 
 async def test_late_events_are_numbered_in_portions(
@@ -191,18 +133,52 @@ async def test_an_id_is_missing_as_long_as_a_transaction_may_commit_it(
     assert not await numbering.fetchval(is_kept, first_id)
 
 
+async def test_a_transaction_that_began_behind_the_last_one_that_ended_may_commit_a_missing_id(
+    quiet: None, records: ChargePointRecords, connect: Any
+) -> None:
+    fast, slow, numbering = await connect(), await connect(), await connect()
+    await number_events(numbering)
+    transactions = [fast.transaction(), slow.transaction()]
+    for connection, transaction in zip((fast, slow), transactions, strict=True):
+        await transaction.start()
+        await connection.execute("select pg_current_xact_id()")
+    await insert_events(slow, [event(records, 1)])
+    await insert_events(fast, [event(records, 2)])
+    await transactions[0].commit()
+    await number_events(numbering)
+    await numbering.execute("update missing_event_ids set noted_at = now() - interval '11 minutes'")
+    await number_events(numbering)
+    await transactions[1].commit()
+    numbered = await number_events(numbering)
+    assert numbered is not None
+    assert numbered.events == 1
+
+
+async def test_missing_ids_of_another_cluster_are_over_after_a_while(
+    quiet: None, records: ChargePointRecords, connect: Any
+) -> None:
+    """As after `stationmaster restore`: the transactions here have lower numbers than those of the copy."""
+    numbering = await connect()
+    await number_events(numbering)
+    await numbering.execute(
+        "insert into missing_event_ids select nextval('event_ids'), currval('event_ids'), now(),"
+        " pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000"
+    )
+    await number_events(numbering)
+    is_kept = "select exists (select from missing_event_ids where next_transaction > 1000000)"
+    assert await numbering.fetchval(is_kept)
+    await numbering.execute("update missing_event_ids set noted_at = now() - interval '11 minutes'")
+    await number_events(numbering)
+    assert not await numbering.fetchval(is_kept)
+
+
 async def test_events_that_were_numbered_before_come_first_and_their_cursors_go_on(
     quiet: None, records: ChargePointRecords, reader: EventReader, connect: Any
 ) -> None:
     connection = await connect()
     async with records.database.tenant(records.tenant.id) as work:
         await add_events(work, [event(records, number) for number in (1, 2)])
-    # As a server of before has done it.
-    await connection.execute(
-        "update events set position = id - (select min(id) from events where tenant_id = $1) + 1"
-        " where tenant_id = $1",
-        records.tenant.id,
-    )
+    await number_as_before(connection, records.tenant.id)
     assert await reader.newest(own(records)) == 2
     async with records.database.tenant(records.tenant.id) as work:
         await add_events(work, [event(records, number) for number in (3, 4)])
@@ -370,22 +346,3 @@ async def test_tenants_do_not_see_each_other(
     await number_events(await connect())
     page = await reader.read(TenantId(records.tenant.id + 1), 0, 10)
     assert page.events == []
-
-
-async def test_a_cursor_older_than_what_is_kept_is_refused(
-    quiet: None, records: ChargePointRecords, reader: EventReader, connect: Any
-) -> None:
-    connection = await connect()
-    await late_events(connect, records, [1, 2])
-    await number_events(connection)
-    page = await reader.read(own(records), 0, 10)
-    first, second = (found.position for found in page.events)
-    assert await drop_events(connection, datetime.now(UTC) - timedelta(days=1)) == 0
-    assert await drop_events(connection, datetime.now(UTC) + timedelta(days=2)) >= 1
-    with pytest.raises(EventsExpired):
-        await reader.read(own(records), first, 10)
-    assert await reader.read(own(records), second, 10) == ([], second, False)
-    # That of a late event: the floor is behind it, too.
-    assert second % SPACING
-    assert await reader.newest(own(records)) == second
-    assert await connection.fetchval("select count(*) from late_events") == 0

@@ -45,6 +45,7 @@ def upgrade() -> None:
         """
         create table event_numbering (
             is_only boolean constraint pk_event_numbering primary key default true,
+            first_id bigint not null,
             last_id bigint not null,
             last_position bigint not null,
             constraint ck_event_numbering_is_only check (is_only)
@@ -54,8 +55,8 @@ def upgrade() -> None:
     # New ids lie behind all ids and positions of before.
     op.execute(
         f"""
-        insert into event_numbering (last_id, last_position)
-        select last, last * {_SPACING} from (
+        insert into event_numbering (first_id, last_id, last_position)
+        select last + 1, last, last * {_SPACING} from (
             select setval('event_ids', greatest(
                 (select last_value from event_ids), (select last_value from event_positions)
             )) as last
@@ -93,7 +94,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the revision before. All events are written again, with their positions."""
+    """Go back to the revision before. All events are written again, with their positions.
+
+    New ids lie behind all positions, so an upgrade after this makes the ids 65 536 times as high. There is
+    room for it once, with fewer than 2 000 million events so far. Without room that upgrade fails with
+    "bigint out of range", and the revision before stays.
+    """
     op.execute("lock table events in share row exclusive mode")
     op.execute(
         """
