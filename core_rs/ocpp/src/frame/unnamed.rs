@@ -7,8 +7,18 @@ use super::secrets::is_secret_parameter;
 
 /// Hide the secrets that have no name in the words of a text: those of URLs and of the header `Authorization`.
 pub(super) fn without_unnamed(text: &str) -> Cow<'_, str> {
+    const SHORTEST_CREDENTIAL: usize = 8;
+    let shown = without_urls(text);
+    match without_header(&shown, SHORTEST_CREDENTIAL) {
+        Cow::Owned(cleaned) => Cow::Owned(cleaned),
+        Cow::Borrowed(_) => shown,
+    }
+}
+
+/// Hide the secrets of the URLs in a text.
+pub(super) fn without_urls(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
-    for hide in [without_password, without_parameters, without_token, without_header] {
+    for hide in [without_password, without_parameters, without_token] {
         if let Cow::Owned(cleaned) = hide(&shown) {
             shown = Cow::Owned(cleaned);
         }
@@ -60,7 +70,7 @@ impl<'t> Next<'t> {
     }
 }
 
-/// Tells of the authorities of a word, in their order, whether they are no more than host and port.
+/// Tells of each authority of a word, in their order, whether it is only a host and a port.
 struct Hosts<'t> {
     end: Next<'t>,
     at_sign: Next<'t>,
@@ -192,10 +202,10 @@ fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(found)
 }
 
-/// Hide what follows `Basic` or `Bearer` in a text and looks like a credential: `Authorization: Basic ...`.
-fn without_header(text: &str) -> Cow<'_, str> {
+/// Hide what follows `Basic` or `Bearer` in a text and looks like a credential: `Authorization: Basic ...`. In bytes,
+/// it has `shortest` at least.
+pub(super) fn without_header(text: &str, shortest: usize) -> Cow<'_, str> {
     const SCHEMES: [&str; 2] = ["basic ", "bearer "];
-    const SHORTEST_CREDENTIAL: usize = 8;
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=._~-".contains(byte);
     // A plain word such as `charging` does not look like one.
     let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || *byte == b'=';
@@ -215,7 +225,7 @@ fn without_header(text: &str) -> Cow<'_, str> {
         cleaned.push_str(&text[behind..start]);
         behind = start + length;
         let credential = &text[start..behind];
-        if length >= SHORTEST_CREDENTIAL && credential.bytes().skip(1).any(|byte| is_odd(&byte)) {
+        if length >= shortest && credential.bytes().skip(1).any(|byte| is_odd(&byte)) {
             cleaned.push_str(HIDDEN);
         } else {
             cleaned.push_str(credential);
