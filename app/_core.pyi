@@ -53,6 +53,7 @@ __all__ = [
     "pack_samples",
     "ping_frame",
     "redact",
+    "redact_fault_text",
     "text_frame",
     "unpack_frames",
     "unpack_samples",
@@ -591,6 +592,13 @@ def redact(text: str) -> str:
 
     Secret are the values of names that say so in any spelling (AuthorizationKey, StationPassword, G_CardPin),
     and the passwords in URLs.
+    """
+
+def redact_fault_text(text: str) -> str:
+    """Return the text of a status or of a security event with every secret in it replaced by `***`.
+
+    Only what cannot be about a fault is hidden: secrets of URLs, long credentials behind `Basic` or `Bearer`,
+    and values behind the name of a secret. A pin of a plug is none.
     """
 
 def is_secret_name(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import orjson
 
-from app.ocpp import redact
+from app.ocpp import redact, redact_fault_text
 
 
 def shown_text(text: str) -> str:
@@ -17,3 +17,8 @@ def shown_text(text: str) -> str:
         # Too large to be looked at: then it is hidden as a whole.
         return shown
     return found
+
+
+def shown_fault_text(text: str) -> str:
+    """Return a text of a status or of a security event without secrets; words about a fault stay."""
+    return redact_fault_text(text.encode("utf-8", "replace").decode())

@@ -8,7 +8,7 @@ from typing import Final
 from app.clock import PLAUSIBLE_FROM, parse_time
 from app.login_attempts.records import RefusalReason
 from app.security.records import NewSecurityEvent, OwnEvent, Source
-from app.shown_texts import shown_text
+from app.shown_texts import shown_fault_text
 
 TYPE_LIMIT: Final = 255
 """Characters of a type that are kept. The standard allows 50."""
@@ -63,7 +63,7 @@ def reported_event(
         reported_timestamp=timestamp[:TIMESTAMP_LIMIT],
         occurred_at=moment if plausible and moment is not None else received_at,
         is_time_plausible=plausible,
-        tech_info=None if tech_info is None else shown_text(tech_info)[:TECH_INFO_LIMIT],
+        tech_info=None if tech_info is None else shown_fault_text(tech_info)[:TECH_INFO_LIMIT],
         received_at=received_at,
         digest=_digest("charge_point", str(charge_point_id), event_type, timestamp, tech_info, place),
     )

@@ -96,6 +96,22 @@ async def test_a_secret_in_a_text_is_hidden(reported: Reported) -> None:
     assert await reported.texts() == ("OtherError", "cover open", "E 7")
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Control pilot pin error 12",
+        "CP pin 5 voltage low",
+        "PIN short circuit E23",
+        "PP pin=0V",
+        "Basic 230V/16A mode",
+        "rpc bearer LTE-B20/B3 lost",
+    ],
+)
+async def test_the_text_of_a_fault_stays(reported: Reported, told: str) -> None:
+    await reported.report("Faulted", errorCode=told, info=told, vendorErrorCode=told)
+    assert await reported.texts() == (told, told, told)
+
+
 async def test_available_ends_the_open_transaction_of_its_connector(reported: Reported) -> None:
     ledger, records = reported.records.storage.ledger, reported.records
     await ledger.start_transaction(records.start(connector_id=1))

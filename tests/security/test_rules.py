@@ -89,6 +89,11 @@ def test_a_secret_in_tech_info_is_hidden(told: str) -> None:
     assert event.digest != reported(tech_info=event.tech_info).digest, "copies are told by what was written"
 
 
+def test_tech_info_about_a_fault_stays() -> None:
+    for told in ("PIN short circuit E23", "rpc bearer LTE-B20/B3 lost"):
+        assert reported(tech_info=told).tech_info == told
+
+
 def test_equal_events_of_ours_are_one_within_an_hour() -> None:
     def digest(minutes: int, info: str = "reason=credential_wrong") -> bytes:
         return own_event("demo", "CP1", OwnEvent.FAILED_LOGIN, info, NOW + timedelta(minutes=minutes)).digest

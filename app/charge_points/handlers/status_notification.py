@@ -7,7 +7,7 @@ from app.charge_points.status_batcher import StatusBatcher
 from app.clock import Clock, parse_time
 from app.connection import Connection, SessionsOver
 from app.ocpp import v16
-from app.shown_texts import shown_text
+from app.shown_texts import shown_fault_text
 from app.types import ChargePointKey
 
 
@@ -34,7 +34,7 @@ async def handle(
     report = StatusReport(
         connector_id=request["connectorId"],
         status=request["status"],
-        error_code=shown_text(request["errorCode"]),
+        error_code=shown_fault_text(request["errorCode"]),
         reported_at=reported_at or received_at,
         received_at=received_at,
         epoch=connection.epoch,
@@ -50,4 +50,4 @@ async def handle(
 
 
 def _shown(text: str | None) -> str | None:
-    return None if text is None else shown_text(text)
+    return None if text is None else shown_fault_text(text)

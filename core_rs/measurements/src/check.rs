@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, ExitCode};
 
+use crate::growth;
+
 /// Frame, what is done with it, and the most instructions that may take: a tenth above what it took when the
 /// bound was set, on x86-64 with the C library of Debian 12.
 const BOUNDS: [(&str, &str, u64); 14] = [
@@ -36,26 +38,30 @@ pub fn run() -> ExitCode {
     }
     let mut outcome = ExitCode::SUCCESS;
     for (frame, work, bound) in BOUNDS {
-        let count = (collected(frame, MANY, work) - collected(frame, FEW, work)) / (MANY - FEW);
+        let run = |count: u64| collected(&[frame, &count.to_string(), work]);
+        let count = (run(MANY) - run(FEW)) / (MANY - FEW);
         let verdict = if count <= bound { "" } else { "  TOO MANY" };
         let _ = writeln!(out, "{frame:20} {work:9} {count:8} instructions, at most {bound}{verdict}");
         if count > bound {
             outcome = ExitCode::FAILURE;
         }
     }
+    if !growth::is_linear(&mut out, collected) {
+        outcome = ExitCode::FAILURE;
+    }
     outcome
 }
 
 /// Instructions of one whole run.
-fn collected(frame: &str, count: u64, work: &str) -> u64 {
+fn collected(arguments: &[&str]) -> u64 {
     let program = std::env::current_exe().expect("a program has a name");
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
-        .args([frame, &count.to_string(), work])
+        .args(arguments)
         .output()
         .expect("valgrind runs");
-    assert!(output.status.success(), "{frame} {work}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     let report = String::from_utf8_lossy(&output.stderr);
     let (_, behind) = report.split_once("Collected : ").expect("callgrind counts");
     behind.split_whitespace().next().and_then(|count| count.parse().ok()).expect("callgrind counts")

@@ -6,6 +6,7 @@
 //! once.
 
 mod check;
+mod growth;
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -35,9 +36,15 @@ const LOG_LIMITS: frame_log::Limits =
 /// | `deframe` | reading it out of a masked WebSocket frame |
 /// | `whole` | all: from these bytes through link and frame log to the row of a COPY, and the answer |
 /// | `answered` | all of a frame that the core answers at once: the same way, to the answer as bytes |
+///
+/// `redact` as the frame hides the secrets of a hostile text (see `growth`).
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let wanted = arguments.next();
+    if wanted.as_deref() == Some("redact") {
+        growth::redact(&mut arguments);
+        return ExitCode::SUCCESS;
+    }
     if wanted.as_deref() == Some("check") {
         return check::run();
     }

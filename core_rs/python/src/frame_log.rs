@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ocpp_core::conversation::frame_log::{self, Limits, RUN_SPAN_US};
+use ocpp_core::frame::fault_text;
 use ocpp_core::frame::redact as core_redact;
 use ocpp_core::frame::secrets;
 use pyo3::prelude::*;
@@ -59,6 +60,11 @@ pub fn unpack_frames(packed: &[u8], last_at_us: i64) -> PyResult<(String, Vec<Fr
 #[pyfunction]
 pub fn redact(text: &str) -> PyResult<String> {
     errors::guarded(|| core_redact::redact(text).into_owned())
+}
+
+#[pyfunction]
+pub fn redact_fault_text(text: &str) -> PyResult<String> {
+    errors::guarded(|| fault_text::redact_fault_text(text).into_owned())
 }
 
 #[pyfunction]

@@ -38,7 +38,7 @@ mod _core {
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
-    use super::frame_log::{FrameBuffer, is_secret_name, redact, unpack_frames};
+    use super::frame_log::{FrameBuffer, is_secret_name, redact, redact_fault_text, unpack_frames};
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]

@@ -218,8 +218,9 @@ impl Conversation {
             return frame_bytes;
         }
         let head = Reader::new(text, protocol.limits(), true).leading_items(3);
-        let action = head.get(2).and_then(Value::as_str).and_then(|action| protocol.message(action));
-        if action.is_some_and(|message| message.is_billing) { frame_bytes } else { unregistered_bytes }
+        let action = head.get(2).and_then(Value::as_str);
+        let message = action.and_then(|action| protocol.schema().message_loosely(action));
+        if message.is_some_and(|message| message.is_billing) { frame_bytes } else { unregistered_bytes }
     }
 
     /// Process one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated.

@@ -199,6 +199,14 @@ fn a_charge_point_that_is_not_registered_sends_small_frames_unless_they_are_abou
     bench.conversation.registration = Registration::Never;
     assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
     assert_eq!(bench.text(METERED), ["dispatch MeterValues"]);
+    for (number, action) in
+        ["StopTransaction.req", "stoptransaction", "StopTransactionRequest"].iter().enumerate()
+    {
+        let text = format!(
+            r#"[2,"s{number}","{action}",{{"transactionId":7,"meterStop":1,"timestamp":"2026-01-01T00:00:00Z"}}]"#
+        );
+        assert_eq!(bench.text(&text), ["dispatch StopTransaction"], "{action}");
+    }
     let data = "d".repeat(64);
     assert_eq!(bench.text(&format!(r#"[2,"d","DataTransfer",{{"vendorId":"{data}"}}]"#)), ["TooBig"]);
     assert_eq!(bench.text(HEARTBEAT), Vec::<String>::new(), "it is closed");

@@ -4,6 +4,7 @@
 //! a `Fault::Call` that says what to answer. Answers are never answered.
 
 pub mod direct;
+pub mod fault_text;
 pub mod json;
 mod reader;
 pub mod redact;

@@ -29,6 +29,11 @@ const FREQUENT: [&str; 6] =
 /// Hide the secrets of a text. It is borrowed when there are none.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
+    take_secrets(text, &mut Vec::new())
+}
+
+/// Hide the secrets of a text, and add them to `found`.
+fn take_secrets<'t>(text: &'t str, found: &mut Vec<String>) -> Cow<'t, str> {
     let is_suspect = if is_frequent(text) {
         names_authorization_key(text) || may_hold_url(text)
     } else {
@@ -53,6 +58,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             Err(_) => break,
         }
     }
+    found.append(&mut hider.found);
     if hider.is_used { Cow::Owned(cleaned) } else { Cow::Borrowed(text) }
 }
 
@@ -237,7 +243,8 @@ impl Hider {
     /// Hide the secrets in a text: in the JSON that it may be, in its URLs, or all of it.
     fn hide_in(&mut self, text: &mut Cow<'_, str>) {
         let hidden = if text.trim_start().starts_with(['{', '[']) {
-            match redact(text) {
+            // Read once only: JSON may be in JSON many times over.
+            match take_secrets(text, &mut self.found) {
                 Cow::Owned(cleaned) => Some(cleaned),
                 Cow::Borrowed(shown) if shown == UNREADABLE => Some(HIDDEN.to_owned()),
                 Cow::Borrowed(_) => None,
@@ -248,7 +255,6 @@ impl Hider {
         };
         if let Some(hidden) = hidden {
             self.is_used = true;
-            self.found.extend(secrets_of(text));
             *text = Cow::Owned(hidden);
         }
     }

@@ -56,6 +56,24 @@ pub fn is_secret_name(name: &str) -> bool {
     WORDS.iter().any(|word| end.ends_with(word)) || words(name).any(|word| WORDS.contains(&word.as_str()))
 }
 
+/// Whether the last word of a text about a fault, or the last two together, end as the name of a secret.
+pub(super) fn ends_with_part(text: &str) -> bool {
+    let letters = |word: &str| -> String {
+        word.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let mut back = text.split_whitespace().rev().map(letters);
+    let (Some(last), before) = (back.next(), back.next().unwrap_or_default()) else { return false };
+    let both = format!("{before}{last}");
+    // A name before the last word names something else: `password error`.
+    PARTS.iter().any(|part| both.rfind(part).is_some_and(|at| at + part.len() > before.len()))
+}
+
+/// Whether the last word of a text about a fault is a short word that names a secret. `pin` and `bypass` are none.
+pub(super) fn ends_with_word(text: &str) -> bool {
+    let last = text.split_whitespace().next_back().unwrap_or_default();
+    words(last).any(|word| matches!(word.as_str(), "pass" | "pwd" | "psk" | "puk"))
+}
+
 /// Ends of the names of parameters of URLs that let their holder in: `X-Amz-Signature`, `sig`, `access_token`.
 const PARAMETER_ENDS: [&str; 7] = ["token", "signature", "sig", "key", "auth", "jwt", "code"];
 
@@ -102,7 +120,7 @@ pub(super) fn may_hold_url(text: &str) -> bool {
 }
 
 /// The words of a name in lower case: `G_CardPIN2` has `g`, `card` and `pin`.
-fn words(name: &str) -> impl Iterator<Item = String> {
+pub(super) fn words(name: &str) -> impl Iterator<Item = String> {
     let mut found = vec![String::new()];
     let mut previous = ' ';
     let mut letters = name.chars().peekable();

@@ -7,8 +7,18 @@ use super::secrets::is_secret_parameter;
 
 /// Hide the secrets that have no name in the words of a text: those of URLs and of the header `Authorization`.
 pub(super) fn without_unnamed(text: &str) -> Cow<'_, str> {
+    const SHORTEST_CREDENTIAL: usize = 8;
+    let shown = without_urls(text);
+    match without_header(&shown, SHORTEST_CREDENTIAL) {
+        Cow::Owned(cleaned) => Cow::Owned(cleaned),
+        Cow::Borrowed(_) => shown,
+    }
+}
+
+/// Hide the secrets of the URLs in a text.
+pub(super) fn without_urls(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
-    for hide in [without_password, without_parameters, without_token, without_header] {
+    for hide in [without_password, without_parameters, without_token] {
         if let Cow::Owned(cleaned) = hide(&shown) {
             shown = Cow::Owned(cleaned);
         }
@@ -36,6 +46,59 @@ fn authority(text: &str) -> Option<usize> {
 /// What ends a URL in a text.
 const ENDS: [char; 4] = [' ', '"', '<', '\n'];
 
+/// The next byte of a kind, asked for from places that only grow. All questions together read the text once.
+struct Next<'t> {
+    text: &'t [u8],
+    is_wanted: fn(u8) -> bool,
+    found: Option<usize>,
+}
+
+impl<'t> Next<'t> {
+    fn new(text: &'t str, is_wanted: fn(u8) -> bool) -> Self {
+        Self { text: text.as_bytes(), is_wanted, found: None }
+    }
+
+    /// The place of the next one at `place` or behind it; without one, the end of the text.
+    fn from(&mut self, place: usize) -> usize {
+        if let Some(found) = self.found.filter(|found| *found >= place) {
+            return found;
+        }
+        let at = self.text[place..].iter().position(|byte| (self.is_wanted)(*byte));
+        let found = at.map_or(self.text.len(), |at| place + at);
+        self.found = Some(found);
+        found
+    }
+}
+
+/// Tells of each authority of a word, in their order, whether it is only a host and a port.
+struct Hosts<'t> {
+    end: Next<'t>,
+    at_sign: Next<'t>,
+    colon: Next<'t>,
+    no_digit: Next<'t>,
+}
+
+impl<'t> Hosts<'t> {
+    fn of(word: &'t str) -> Self {
+        Self {
+            end: Next::new(word, |byte| matches!(byte, b'/' | b'?' | b'#')),
+            at_sign: Next::new(word, |byte| byte == b'@'),
+            colon: Next::new(word, |byte| byte == b':'),
+            no_digit: Next::new(word, |byte| !byte.is_ascii_digit()),
+        }
+    }
+
+    /// Whether the authority that begins at `place` is a host, with a port or without.
+    fn is_host_and_port(&mut self, place: usize) -> bool {
+        let end = self.end.from(place);
+        if self.at_sign.from(place) < end {
+            return false;
+        }
+        let colon = self.colon.from(place);
+        colon >= end || self.no_digit.from(colon + 1) >= end
+    }
+}
+
 /// Hide the passwords in the URLs of a text: `ftp://user:password@host`, and `https://token@host`.
 fn without_password(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
@@ -45,13 +108,14 @@ fn without_password(text: &str) -> Cow<'_, str> {
             cleaned.push_str(word);
             continue;
         };
+        let mut hosts = Hosts::of(word);
         let mut place = 0;
         while let Some(at) = authority(&word[place..last]) {
             let behind = place + at;
             cleaned.push_str(&word[place..behind]);
             place = behind;
             let user_info = &word[behind..last];
-            if is_host_and_port(word[behind..].split(['/', '?', '#']).next().unwrap_or_default()) {
+            if hosts.is_host_and_port(behind) {
                 continue;
             }
             let end = end_of_user(user_info);
@@ -138,10 +202,10 @@ fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(found)
 }
 
-/// Hide what follows `Basic` or `Bearer` in a text and looks like a credential: `Authorization: Basic ...`.
-fn without_header(text: &str) -> Cow<'_, str> {
+/// Hide what follows `Basic` or `Bearer` in a text and looks like a credential: `Authorization: Basic ...`. In bytes,
+/// it has `shortest` at least.
+pub(super) fn without_header(text: &str, shortest: usize) -> Cow<'_, str> {
     const SCHEMES: [&str; 2] = ["basic ", "bearer "];
-    const SHORTEST_CREDENTIAL: usize = 8;
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=._~-".contains(byte);
     // A plain word such as `charging` does not look like one.
     let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || *byte == b'=';
@@ -161,7 +225,7 @@ fn without_header(text: &str) -> Cow<'_, str> {
         cleaned.push_str(&text[behind..start]);
         behind = start + length;
         let credential = &text[start..behind];
-        if length >= SHORTEST_CREDENTIAL && credential.bytes().skip(1).any(|byte| is_odd(&byte)) {
+        if length >= shortest && credential.bytes().skip(1).any(|byte| is_odd(&byte)) {
             cleaned.push_str(HIDDEN);
         } else {
             cleaned.push_str(credential);
@@ -191,9 +255,4 @@ fn without_token(text: &str) -> Cow<'_, str> {
     }
     cleaned.push_str(rest);
     if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
-}
-
-fn is_host_and_port(authority: &str) -> bool {
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    !authority.contains('@') && authority.split_once(':').is_none_or(|(_, port)| is_port(port))
 }

@@ -142,16 +142,16 @@ impl<'s> Walk<'s> {
         false
     }
 
-    /// Give members that mean a field of the standard its name, unless the field is there under its own name.
-    fn spell_names(&mut self, object: &ObjectSchema, members: &mut [Member<'_>], path: &Path<'_>) {
+    /// Give members that mean a field of the standard its name, unless the field has a value under its own name.
+    fn spell_names(&mut self, object: &'s ObjectSchema, members: &mut [Member<'_>], path: &Path<'_>) {
         let mut expected = 0;
         let mut named = 0_u64;
         let mut is_exact = true;
-        for (key, _) in members.iter() {
+        for (key, value) in members.iter() {
             match object.find(key.as_str(), expected) {
                 Some(place) => {
                     expected = place + 1;
-                    named |= 1 << place;
+                    named |= u64::from(!matches!(value, Value::Null)) << place;
                 }
                 None => is_exact = false,
             }
@@ -159,16 +159,43 @@ impl<'s> Walk<'s> {
         if is_exact {
             return;
         }
-        for (key, _) in members.iter_mut() {
+        for (key, value) in members.iter_mut() {
+            if object.find(key.as_str(), 0).is_some() {
+                continue;
+            }
             let Some(place) = object.find_loosely(key.as_str()).filter(|place| named & (1 << place) == 0)
             else {
                 continue;
             };
             let field = &object.fields[place];
+            let path = path.name(field.name);
+            if field.optional && !self.fits(field, value, &path) {
+                continue;
+            }
+            if field.optional && self.mode == Mode::Tolerant {
+                // Another one would be a duplicate, and that a violation.
+                named |= u64::from(!matches!(value, Value::Null)) << place;
+            }
             let raw = key.as_str().chars().take(RAW_LIMIT).collect();
-            self.deviation(DeviationCode::FieldSpelling, &path.name(field.name), raw);
+            self.deviation(DeviationCode::FieldSpelling, &path, raw);
             *key = Key::Symbol(field.symbol);
         }
+    }
+
+    /// Whether the value of a member that resembles an optional field may be that of the field. A vendor's own
+    /// member, such as an object `Info`, must not make a valid message invalid.
+    fn fits(&self, field: &'s FieldSchema, value: &Value<'_>, path: &Path<'_>) -> bool {
+        if field.is_string() {
+            return !matches!(value, Value::Array(_) | Value::Object(_));
+        }
+        // In a billing message a field that cannot be used is left out.
+        if self.mode == Mode::Lenient {
+            return true;
+        }
+        let report = Report::default();
+        let mut trial = Walk { schema: self.schema, direction: self.direction, mode: self.mode, report };
+        trial.field(field, &mut value.clone(), path);
+        trial.report.violations.is_empty()
     }
 
     /// Of members with the same name the last one counts, as most readers of JSON have it; `null` says nothing.

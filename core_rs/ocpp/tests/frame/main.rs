@@ -2,6 +2,7 @@
 
 mod agreement;
 mod direct;
+mod fault_texts;
 #[path = "../support/ocpp16.rs"]
 mod ocpp16;
 mod payloads;
