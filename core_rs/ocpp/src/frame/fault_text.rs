@@ -14,7 +14,7 @@ use crate::protocol::value::Value;
 
 /// The least length of a credential behind `Basic` or `Bearer`.
 const SHORTEST_CREDENTIAL: usize = 16;
-/// The least length of a value that stands behind a name and a mere blank, as in `password hunter2`.
+/// The least length of a value behind a name and a mere blank, as in `password hunter2`.
 const SHORTEST_WORD: usize = 6;
 /// The least length of a value behind a short word such as `pass`.
 const SHORTEST_OF_SHORT_NAME: usize = 4;
@@ -72,7 +72,7 @@ fn is_separator(letter: char) -> bool {
 
 /// Where the secret value behind a separator begins and ends, if the words before it are the name of a secret.
 ///
-/// The separator is between `at` and `from`. Behind a mere blank a plain word is no value.
+/// The separator is between `at` and `from`. Behind a mere blank a plain word is not a value.
 fn value_behind(text: &str, at: usize, from: usize, is_blank: bool) -> Option<(usize, usize)> {
     let is_quote = |letter: char| matches!(letter, '"' | '\'');
     let name = name_before(text, at);
