@@ -1,21 +1,30 @@
-"""Shows what a charge point wrote in free text without the secrets in it."""
+"""Shows what a charge point wrote without the secrets in it: passwords, keys, and the tokens of URLs."""
 
-import orjson
+import json
+from typing import Any
 
 from app.ocpp import redact, redact_fault_text
 
 
-def shown_text(text: str) -> str:
-    """Return a text without secrets: passwords, keys, and the tokens of its URLs."""
-    wrapped = orjson.dumps({"data": text.encode("utf-8", "replace").decode()}).decode()
-    shown = redact(wrapped)
-    if shown == wrapped:
-        return text
+def shown_json(value: Any) -> Any:
+    """Return a value of JSON without secrets; a note instead of one that is too large or too deep."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    shown = redact(text)
+    if shown == text:
+        return value
     try:
-        found: str = orjson.loads(shown)["data"]
+        return json.loads(shown)
     except ValueError:
-        # Too large to be looked at: then it is hidden as a whole.
         return shown
+
+
+def shown_text(text: str) -> str:
+    """Return a text without secrets."""
+    wrapped = {"data": text.encode("utf-8", "replace").decode()}
+    shown = shown_json(wrapped)
+    if shown is wrapped:
+        return text
+    found: str = shown["data"] if isinstance(shown, dict) else shown
     return found
 
 

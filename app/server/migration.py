@@ -88,7 +88,7 @@ def _reason(unavailable: StoreUnavailable) -> str:
 
 
 def _of_system(error: OSError) -> str:
-    """Return the words of the system, such as that there is no such name. None of them has a password."""
+    """Return the words of the system, such as `Name or service not known`. They hold no password."""
     if isinstance(error, socket.gaierror) or error.errno is None:
         return error.strerror or str(error)
     return os.strerror(error.errno)

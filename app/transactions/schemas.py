@@ -1,6 +1,5 @@
 """Shapes of REST requests and answers about transactions."""
 
-import json
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -14,6 +13,7 @@ from app.clock import utc_text
 from app.database.repository import LARGEST_INT64
 from app.deviations.dictionary import meaning_of
 from app.ocpp import redact
+from app.shown_texts import shown_json
 from app.transactions.evidence import unpack
 from app.transactions.records import OrphanKind, PresumedReason
 from app.transactions.rules.registers import energy_of
@@ -202,18 +202,6 @@ class Attachment(Input):
     example: ClassVar[Json] = {"orphan_record_id": 17, "reason": "Same driver, same register, wrong clock."}
 
 
-def _without_secrets(payload: Any) -> Any:
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
-    shown = redact(text)
-    if shown == text:
-        return payload
-    try:
-        return json.loads(shown)
-    except ValueError:
-        # Too large or too deep to be looked at: then it is hidden as a whole.
-        return shown
-
-
 def _without_secrets_in_text(text: str | None) -> str | None:
     return None if text is None else redact(text)
 
@@ -229,7 +217,7 @@ class OrphanRecord(Resource):
         "`invalid`: refused for its structure, by a version of before."
     )
     action: str
-    payload: Annotated[Any, AfterValidator(_without_secrets)] = Field(
+    payload: Annotated[Any, AfterValidator(shown_json)] = Field(
         description="The payload as far as it was read; of `damaged` the deviations."
     )
     raw: Annotated[str | None, AfterValidator(_without_secrets_in_text)] = Field(
@@ -272,7 +260,7 @@ class EvidenceFrame(Resource):
         if frame == kept.frame:
             return cls(frame=frame, deviations=kept.deviations)
         # What they quote was looked at by the rules of its day.
-        return cls(frame=frame, deviations=[_without_secrets(one) for one in kept.deviations])
+        return cls(frame=frame, deviations=[shown_json(one) for one in kept.deviations])
 
 
 class FlagMeaning(Resource):

@@ -26,7 +26,7 @@ pub(super) fn without_urls(text: &str) -> Cow<'_, str> {
     shown
 }
 
-/// Return the place behind the slashes with which the authority of the next URL begins; `None`: there is no other.
+/// Return the place at which the authority of the next URL begins, behind its slashes. `None` means that no URL follows.
 ///
 /// Two slashes or a colon tell it: `ftp://host`, and the misspelt `ftp:/host` and `ftp:\\host`.
 fn authority(text: &str) -> Option<usize> {
